@@ -1,0 +1,142 @@
+"""Writes what a VAE sees of CarRacing rollouts: latent means, log-variances and the actions between
+them.
+
+Reads ``series.npz`` as the World Models code writes it: ``mu`` and ``logvar`` (rollouts, steps, 32)
+and ``action`` (rollouts, steps, 3), float16. Of the 45 rollouts, the last five are for the test,
+the four before them for validation.
+
+The rows are ``[mu', logvar']`` with ``mu' = (mu - mean) / std`` and ``logvar' = logvar - 2 log
+std``, where mean and std (population) are those of mu over the first 40 rollouts: a draw of
+``GaussianLatents`` is then z in units of that std. ``z * latent_std + latent_mean`` (attributes of
+the store) is what the VAE decodes.
+
+The action of a step is taken after its frame is seen, so that it says something about the next
+frame: the context of frame t is action t - 1, and zeros for the first frame.
+
+    python -m data_prep.carracing_latents --source FOLDER --out data/carracing_latents.h5
+
+World Models (Ha, Schmidhuber, 2018), https://github.com/hardmaru/WorldModelsExperiments
+"""
+
+from __future__ import annotations
+
+__all__ = ["prepare"]
+
+import argparse
+import os
+import sys
+import zipfile
+from pathlib import Path
+
+import numpy as np
+
+from seqmdn.data import Store, StoreWriter, file_sha256
+
+TEST, VALID = 5, 4
+ACTIONS = ("steer", "gas", "brake")
+
+
+def prepare(source: Path, out: Path) -> None:
+    """Writes the store from the folder that holds ``series.npz``."""
+    path = source / "series.npz"
+    arrays = _load(path)
+    mu, logvar = arrays["mu"].astype(np.float64), arrays["logvar"].astype(np.float64)
+    rollouts, _, latents = mu.shape
+    seen = mu[: rollouts - TEST].reshape(-1, latents)
+    mean, std = seen.mean(0), seen.std(0)
+    if not (std > 0).all():
+        raise ValueError(
+            f"{path}: expected every latent to vary, found latent {int(std.argmin())} constant: "
+            "the VAE has not been trained on these rollouts"
+        )
+    values = np.concatenate([(mu - mean) / std, logvar - 2 * np.log(std)], axis=-1)
+    action = arrays["action"].astype(np.float32)
+    context = np.concatenate([np.zeros_like(action[:, :1]), action[:, :-1]], axis=1)
+    splits = ["train"] * (rollouts - TEST - VALID) + ["valid"] * VALID + ["test"] * TEST
+    with StoreWriter(
+        out,
+        features=[f"{name} {latent}" for name in ("mu", "logvar") for latent in range(latents)],
+        context=[f"previous {name}" for name in ACTIONS],
+        name="carracing latents",
+        unit="standard deviations of mu (first 40 rollouts)",
+        step="environment step",
+        source=[{"file": path.name, "sha256": file_sha256(path)}],
+        licence="MIT (World Models)",
+        command="python -m data_prep.carracing_latents --source $SEQMDN_DATA/carracing",
+        attributes={
+            "kind": "series",
+            "sequence": "rollout",
+            "latent_mean": mean,
+            "latent_std": std,
+        },
+    ) as writer:
+        for rollout, split in enumerate(splits):
+            writer.append(values[rollout], split, context=context[rollout])
+
+
+def main(arguments: list[str] | None = None) -> None:
+    """Runs the command line."""
+    parser = argparse.ArgumentParser(
+        prog="python -m data_prep.carracing_latents",
+        description="Write the latents of CarRacing rollouts as one HDF5 store.",
+    )
+    parser.add_argument(
+        "--source",
+        type=Path,
+        help="folder with series.npz, default: carracing in the folder that $SEQMDN_DATA names",
+    )
+    parser.add_argument(
+        "--out", type=Path, default=Path("data/carracing_latents.h5"), help="default: %(default)s"
+    )
+    options = parser.parse_args(arguments)
+    source = options.source
+    try:
+        if source is None:
+            if not os.environ.get("SEQMDN_DATA"):
+                raise ValueError(
+                    "expected --source FOLDER (the folder of series.npz) or $SEQMDN_DATA, found "
+                    "neither"
+                )
+            source = Path(os.environ["SEQMDN_DATA"]) / "carracing"
+        prepare(source, options.out)
+    except (OSError, ValueError) as error:
+        sys.exit(f"data_prep.carracing_latents: {error}")
+    print(f"wrote {Store(options.out)}")
+
+
+def _load(path: Path) -> dict[str, np.ndarray]:
+    if not path.is_file():
+        raise FileNotFoundError(
+            f"expected the World Models series at {path}, found no such file: record rollouts and "
+            "encode them "
+            "with github.com/hardmaru/WorldModelsExperiments (carracing: extract.py, "
+            "vae_train.py, series.py), "
+            "then give the folder of series.npz as --source"
+        )
+    try:
+        with np.load(path, allow_pickle=False) as archive:
+            arrays = {name: archive[name] for name in ("mu", "logvar", "action")}
+    except (KeyError, ValueError, zipfile.BadZipFile) as error:
+        raise ValueError(
+            f"{path}: expected an npz archive of plain arrays mu, logvar and action, found "
+            "something else "
+            f"({error}): download or record it again"
+        ) from error
+    steps = arrays["mu"].shape[:2]
+    shapes = {name: array.shape for name, array in arrays.items()}
+    if (
+        arrays["mu"].ndim != 3
+        or arrays["logvar"].shape != arrays["mu"].shape
+        or arrays["action"].shape != (*steps, len(ACTIONS))
+        or steps[0] <= TEST + VALID
+    ):
+        raise ValueError(
+            f"{path}: expected mu and logvar of shape (rollouts, steps, latents) and action "
+            "(rollouts, steps, 3), "
+            f"more than {TEST + VALID} rollouts, found {shapes}"
+        )
+    return arrays
+
+
+if __name__ == "__main__":
+    main()

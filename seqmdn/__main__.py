@@ -1,0 +1,5 @@
+"""``python -m seqmdn`` is the command ``seqmdn``."""
+
+from seqmdn.cli import main
+
+main()

@@ -1,0 +1,149 @@
+"""Recurrent backbones: (x, state) -> (h, state), state in and state out."""
+
+from abc import ABC, abstractmethod
+
+import torch
+from torch import Tensor, nn
+
+__all__ = ["Backbone", "GRUBackbone", "LSTMBackbone"]
+
+State = tuple[Tensor, ...]
+
+
+class Backbone(nn.Module, ABC):
+    """What a sequence model asks of its backbone.
+
+    ``forward(x, state)`` takes x ``(B, T, X)`` and returns h ``(B, T, H)`` and the state after the
+    last step. Running one step at a time, handing the state on, gives what running all at once
+    gives. ``features`` is H.
+
+    Args:
+        inputs: Number of input features X.
+        hidden: Units of each layer.
+        layers: Number of layers.
+        dropout: Probability with which each unit of every layer's output is dropped in training.
+        skip: Connect the input to every layer, and every layer to the output (Graves' form): h is
+            then the concatenation of all layers, ``H = layers * hidden``.
+
+    Raises:
+        ValueError: If a size is below 1, or dropout is outside [0, 1).
+    """
+
+    def __init__(
+        self, inputs: int, hidden: int, layers: int = 1, dropout: float = 0.0, skip: bool = False
+    ) -> None:
+        super().__init__()
+        for name, size in {"inputs": inputs, "hidden": hidden, "layers": layers}.items():
+            if size < 1:
+                raise ValueError(f"{name} must be at least 1, found {size}")
+        if not 0 <= dropout < 1:
+            raise ValueError(f"dropout must lie in [0, 1), found {dropout}")
+        self.skip = skip
+        self.features = layers * hidden if skip else hidden
+        self.dropout = nn.Dropout(dropout)
+        self.layers = nn.ModuleList(
+            self.layer(inputs if i == 0 else hidden + inputs * skip, hidden) for i in range(layers)
+        )
+
+    @staticmethod
+    @abstractmethod
+    def layer(inputs: int, hidden: int) -> nn.Module:
+        """Make one recurrent layer, batch first."""
+
+    @abstractmethod
+    def run_layer(
+        self, layer: nn.Module, x: Tensor, state: State | None
+    ) -> tuple[Tensor, State]:
+        """Run one layer over x ``(B, T, ·)``; each state tensor is ``(B, hidden)``."""
+
+    def forward(self, x: Tensor, state: State | None = None) -> tuple[Tensor, State]:
+        """Run over a stretch of a sequence.
+
+        Args:
+            x: Inputs ``(B, T, X)``.
+            state: What the call before returned, or None at the start of a sequence: a tuple of
+                tensors ``(B, layers, hidden)``, batch first so that a batch can be cut or gathered.
+
+        Returns:
+            h ``(B, T, H)`` and the state after step T.
+        """
+        outputs: list[Tensor] = []
+        states: list[State] = []
+        below = x
+        for i, layer in enumerate(self.layers):
+            given = None if state is None else tuple(part[:, i] for part in state)
+            if i > 0 and self.skip:
+                below = torch.cat((below, x), dim=-1)
+            below, after = self.run_layer(layer, below, given)
+            below = self.dropout(below)
+            outputs.append(below)
+            states.append(after)
+        h = torch.cat(outputs, dim=-1) if self.skip else below
+        return h, tuple(torch.stack(parts, dim=1) for parts in zip(*states, strict=True))
+
+
+class LSTMBackbone(Backbone):
+    """Long short-term memory layers.
+
+    The forget gates begin with a bias of 1, so that a new network remembers.
+
+    Args:
+        inputs: Number of input features X.
+        hidden: Units of each layer.
+        layers: Number of layers.
+        dropout: Dropout on every layer's output, in training.
+        skip: Connect the input to every layer and every layer to the output.
+
+    References:
+        Generating Sequences With Recurrent Neural Networks (Graves, 2013), for the skip connections.
+        An Empirical Exploration of Recurrent Network Architectures (Jozefowicz, Zaremba, Sutskever,
+        2015), for the forget bias.
+
+    Example:
+        >>> backbone = LSTMBackbone(inputs=3, hidden=8, layers=2, skip=True)
+        >>> h, state = backbone(torch.zeros(5, 7, 3))
+        >>> h.shape, [part.shape for part in state]
+        (torch.Size([5, 7, 16]), [torch.Size([5, 2, 8]), torch.Size([5, 2, 8])])
+    """
+
+    @staticmethod
+    def layer(inputs: int, hidden: int) -> nn.Module:
+        lstm = nn.LSTM(inputs, hidden, batch_first=True)
+        with torch.no_grad():
+            # Gates lie in the order input, forget, cell, output; the two biases are added.
+            lstm.bias_ih_l0[hidden : 2 * hidden] = 1.0
+            lstm.bias_hh_l0[hidden : 2 * hidden] = 0.0
+        return lstm
+
+    def run_layer(
+        self, layer: nn.Module, x: Tensor, state: State | None
+    ) -> tuple[Tensor, State]:
+        given = None if state is None else tuple(part.unsqueeze(0).contiguous() for part in state)
+        h, (hidden, cell) = layer(x, given)
+        return h, (hidden.squeeze(0), cell.squeeze(0))
+
+
+class GRUBackbone(Backbone):
+    """Gated recurrent layers: a lighter memory than the LSTM's.
+
+    Args:
+        inputs: Number of input features X.
+        hidden: Units of each layer.
+        layers: Number of layers.
+        dropout: Dropout on every layer's output, in training.
+        skip: Connect the input to every layer and every layer to the output.
+
+    References:
+        Learning Phrase Representations using RNN Encoder-Decoder (Cho et al., 2014).
+    """
+
+    @staticmethod
+    def layer(inputs: int, hidden: int) -> nn.Module:
+        return nn.GRU(inputs, hidden, batch_first=True)
+
+    def run_layer(
+        self, layer: nn.Module, x: Tensor, state: State | None
+    ) -> tuple[Tensor, State]:
+        given = None if state is None else state[0].unsqueeze(0).contiguous()
+        h, hidden = layer(x, given)
+        return h, (hidden.squeeze(0),)

@@ -1,0 +1,111 @@
+"""What a model sees of the data: one padded batch of sequences."""
+
+from __future__ import annotations
+
+__all__ = ["Batch", "collate"]
+
+from collections.abc import Sequence
+from typing import NamedTuple
+
+import numpy as np
+import torch
+from torch import Tensor
+
+Frames = np.ndarray | Tensor
+
+
+class Batch(NamedTuple):
+    r"""Holds a batch of sequences of unequal length, padded at the end.
+
+    The frames that count are :math:`\text{start}_b \le t < \text{lengths}_b`; what comes before is
+    burn-in (input only), what comes after is padding.
+
+    Shapes:
+        values: (B, T, D) float32.
+        lengths: (B,) int64, frames before the padding, burn-in included.
+        context: (B, T, X) float32 or None.
+        start: (B,) int64, the first frame that counts, or None where every frame does.
+
+    Example:
+        >>> batch = Batch(torch.zeros(2, 4, 1), torch.tensor([4, 3]), start=torch.tensor([1, 0]))
+        >>> batch.mask().int().tolist()
+        [[0, 1, 1, 1], [1, 1, 1, 0]]
+        >>> batch.frames().tolist()
+        [3, 3]
+    """
+
+    values: Tensor  # (B, T, D)
+    lengths: Tensor  # (B,)
+    context: Tensor | None = None  # (B, T, X)
+    start: Tensor | None = None  # (B,)
+
+    def mask(self) -> Tensor:  # (B, T)
+        """Says which frames count: True from ``start`` up to ``lengths``."""
+        time = torch.arange(self.values.shape[1], device=self.values.device)  # (T,)
+        mask = time < self.lengths.unsqueeze(-1)
+        if self.start is not None:
+            mask = mask & (time >= self.start.unsqueeze(-1))
+        return mask
+
+    def frames(self) -> Tensor:  # (B,)
+        """Counts the frames of each sequence that count."""
+        return self.lengths if self.start is None else self.lengths - self.start
+
+
+def collate(items: Sequence[tuple[Frames, Frames | None, int | None]]) -> Batch:
+    """Pads sequences to the longest of them, each with its own last frame.
+
+    Zeros would lie outside the support of some densities (a logit has none at its border) and would
+    put infinities into gradients that a mask cannot take out again; a copy of a real frame never
+    does.
+
+    Args:
+        items: (values (T, D), context (T, X) or None, first frame that counts or None) of each
+            sequence; either all or none of them have context.
+
+    Raises:
+        ValueError: If there are no items, one has no frames, or only some have context.
+
+    Example:
+        >>> batch = collate([(np.ones((1, 2)), None, None), (np.zeros((3, 2)), None, None)])
+        >>> batch.values.shape, batch.lengths.tolist(), batch.start
+        (torch.Size([2, 3, 2]), [1, 3], None)
+    """
+    if not items:
+        raise ValueError("collate expected at least one sequence, found none")
+    contexts = [context for _, context, _ in items if context is not None]
+    if contexts and len(contexts) != len(items):
+        raise ValueError(
+            f"collate expected a context for all sequences or for none, found {len(contexts)} of "
+            f"{len(items)}"
+        )
+    lengths = [len(values) for values, _, _ in items]
+    if min(lengths) < 1:
+        raise ValueError(f"collate expected sequences of 1 frame or more, found lengths {lengths}")
+    starts = [start for _, _, start in items]
+    return Batch(
+        values=_pad([values for values, _, _ in items], max(lengths)),
+        lengths=torch.tensor(lengths),
+        context=_pad(contexts, max(lengths)) if contexts else None,
+        start=(
+            None
+            if all(start is None for start in starts)
+            else torch.tensor([start or 0 for start in starts])
+        ),
+    )
+
+
+def _pad(sequences: Sequence[Frames], length: int) -> Tensor:  # (B, T, D)
+    first = torch.as_tensor(sequences[0])
+    padded = torch.empty(len(sequences), length, *first.shape[1:], dtype=torch.float32)
+    for row, sequence in zip(padded, sequences, strict=True):
+        frames = torch.as_tensor(sequence)
+        if len(frames) > length or frames.shape[1:] != first.shape[1:]:
+            raise ValueError(
+                f"collate expected frames of shape {tuple(first.shape[1:])} and at most {length} "
+                "of them, "
+                f"found a sequence of shape {tuple(frames.shape)}"
+            )
+        row[: len(frames)] = frames
+        row[len(frames) :] = frames[-1]
+    return padded

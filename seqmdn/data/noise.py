@@ -1,0 +1,126 @@
+"""Turns the rows of a store into a draw of the y that a model learns."""
+
+from __future__ import annotations
+
+__all__ = ["GaussianLatents", "Noise", "UniformDequantise"]
+
+from abc import ABC, abstractmethod
+
+import numpy as np
+from numpy.typing import NDArray
+
+Array = NDArray[np.float32]
+
+
+class Noise(ABC):
+    """Draws the model's y, (T, D), from stored rows, (T, stored)."""
+
+    def features(self, stored: int) -> int:
+        """Gives the number D of features of y for rows of ``stored`` columns."""
+        return stored
+
+    @abstractmethod
+    def draw(self, values: Array, rng: np.random.Generator) -> Array:  # (T, stored) -> (T, D)
+        """Draws y given the stored rows; all randomness comes from ``rng``."""
+
+    def entropy(self, values: Array) -> NDArray[np.float64] | None:  # (T, stored) -> (T,)
+        """Gives the entropy of each frame's draw in nats where it is a floor worth naming, else
+        None.
+
+        No model reaches a mean NLL below the mean entropy of the noise.
+        """
+        return None
+
+
+class UniformDequantise(Noise):
+    r"""Spreads each integer level over the cell above it: :math:`y = x + w u`, :math:`u \sim U(0,
+    1)`.
+
+    The bits of the levels follow from the density of y: :math:`-\log_2 P(x) \le -\log_2 p(y) -
+    \log_2 w` a feature, on average over u. Every y lies strictly between :math:`x` and :math:`x +
+    w` in float32, so that a logit with these borders never meets one of them: u is drawn from the
+    midpoints of :math:`2^{15}` equal cells, which is exact for levels below 256 times w, and beyond
+    that a sum that float32 rounds to a border is moved to the next number inside.
+
+    Args:
+        width: w, the distance between two levels.
+
+    Raises:
+        ValueError: If the width is not positive, or (on drawing) if float32 has no number between a
+            level and the next.
+
+    References:
+        A note on the evaluation of generative models (Theis, van den Oord, Bethge, 2016).
+
+    Example:
+        >>> y = UniformDequantise().draw(np.full((1000, 2), 16, np.float32),
+        np.random.default_rng(0))
+        >>> bool((y > 16).all() and (y < 17).all())
+        True
+        >>> round(float(y.mean()), 1)
+        16.5
+    """
+
+    def __init__(self, width: float = 1.0) -> None:
+        if not 0 < width < np.inf:
+            raise ValueError(f"UniformDequantise expected a positive finite width, found {width}")
+        self.width = width
+
+    def draw(self, values: Array, rng: np.random.Generator) -> Array:
+        uniform = (rng.integers(0, _CELLS, size=values.shape) + 0.5) / _CELLS
+        low = np.asarray(values, np.float32)
+        high = (low.astype(np.float64) + self.width).astype(np.float32)
+        above, below = np.nextafter(low, high), np.nextafter(high, low)
+        if not (above < high).all():
+            raise ValueError(
+                f"UniformDequantise expected levels of distance {self.width} that float32 can "
+                "tell apart, "
+                f"found a level of {np.abs(low).max():g}: rescale the stored values"
+            )
+        return np.clip((low + self.width * uniform).astype(np.float32), above, below)
+
+    def __repr__(self) -> str:
+        return f"UniformDequantise(width={self.width})"
+
+
+class GaussianLatents(Noise):
+    r"""Draws :math:`y \sim N(\mu, e^{\log\sigma^2})` from rows :math:`[\mu, \log\sigma^2]` of an
+    encoder.
+
+    The entropy of a frame is :math:`\tfrac12 \sum_d (\log 2\pi e + \log\sigma_d^2)`: the part of a
+    model's NLL that nothing can take away.
+
+    References:
+        World Models (Ha, Schmidhuber, 2018).
+
+    Example:
+        >>> rows = np.array([[3.0, 0.0]], np.float32)
+        >>> GaussianLatents().features(2), GaussianLatents().entropy(rows).round(4).tolist()
+        (1, [1.4189])
+    """
+
+    def features(self, stored: int) -> int:
+        if stored < 2 or stored % 2:
+            raise ValueError(
+                "GaussianLatents expected rows [mu, logvar] with as many columns of one as of the "
+                "other, "
+                f"found {stored} columns: choose the noise that fits this store"
+            )
+        return stored // 2
+
+    def draw(self, values: Array, rng: np.random.Generator) -> Array:
+        features = self.features(values.shape[-1])
+        scale = np.exp(0.5 * values[..., features:])
+        normal = rng.standard_normal(scale.shape, dtype=np.float32)
+        return (values[..., :features] + scale * normal).astype(np.float32, copy=False)
+
+    def entropy(self, values: Array) -> NDArray[np.float64]:
+        logvar = values[..., self.features(values.shape[-1]) :].astype(np.float64)
+        entropy: NDArray[np.float64] = 0.5 * (np.log(2 * np.pi * np.e) + logvar).sum(-1)
+        return entropy
+
+    def __repr__(self) -> str:
+        return "GaussianLatents()"
+
+
+_CELLS = 2**15  # with 8 bits before the point, level plus midpoint fill float32's 24

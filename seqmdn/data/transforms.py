@@ -1,0 +1,258 @@
+"""Reversible maps of the data that know their log-determinant."""
+
+from __future__ import annotations
+
+__all__ = ["Chain", "Identity", "Logit", "Standardise", "Transform"]
+
+from abc import ABC, abstractmethod
+from collections.abc import Callable, Sequence
+from typing import Self
+
+import torch
+from torch import Tensor, nn
+
+
+class Transform(nn.Module, ABC):
+    r"""Maps data y to z = f(y), one to one, so that densities of z become densities of y.
+
+    .. math:: \log p_y(y) = \log p_z(f(y)) + \log \left| \det \partial f / \partial y \right|
+
+    What ``fit`` learns lies in buffers: it is saved, loaded and moved with the model and never
+    trained.
+    """
+
+    def fit(self, values: Tensor) -> Self:  # (N, D)
+        """Adapts the map to training frames, where it has anything to adapt, and returns it."""
+        return self
+
+    @abstractmethod
+    def call_and_ladj(self, y: Tensor) -> tuple[Tensor, Tensor]:  # (*batch, D) -> same, (*batch,)
+        r"""Gives z = f(y) and :math:`\log |\det \partial f / \partial y|`."""
+
+    @abstractmethod
+    def inverse(self, z: Tensor) -> Tensor:  # (*batch, D)
+        """Gives the y that f maps to z."""
+
+    @property
+    def inv(self) -> Callable[[Tensor], Tensor]:
+        """The inverse under the name that torch's transforms use."""
+        return self.inverse
+
+    def forward(self, y: Tensor) -> Tensor:  # (*batch, D)
+        """Gives z = f(y)."""
+        return self.call_and_ladj(y)[0]
+
+
+class Identity(Transform):
+    """Leaves the data as they are.
+
+    Example:
+        >>> Identity().call_and_ladj(torch.ones(3, 2))[1].tolist()
+        [0.0, 0.0, 0.0]
+    """
+
+    def call_and_ladj(self, y: Tensor) -> tuple[Tensor, Tensor]:
+        return y, y.new_zeros(y.shape[:-1])
+
+    def inverse(self, z: Tensor) -> Tensor:
+        return z
+
+
+class Standardise(Transform):
+    r"""Gives each feature mean 0 and standard deviation 1.
+
+    .. math:: z = (y - \mu) / \sigma, \qquad \log |\det| = -\sum_d \log \sigma_d
+
+    The mean and the (population) standard deviation are computed in float64. A feature that is
+    constant over the frames it was fitted on has no scale of its own: its :math:`\sigma` is 1.
+
+    Args:
+        features: D.
+
+    Raises:
+        ValueError: If ``fit`` is given values that are not finite or not of shape (N, D).
+
+    Example:
+        >>> standardise = Standardise(2).fit(torch.tensor([[0.0, 5.0], [4.0, 5.0]]))
+        >>> z, ladj = standardise.call_and_ladj(torch.tensor([6.0, 5.0]))
+        >>> z.tolist(), round(ladj.item(), 4)
+        ([2.0, 0.0], -0.6931)
+    """
+
+    mean: Tensor  # (D,)
+    std: Tensor  # (D,)
+
+    def __init__(self, features: int) -> None:
+        super().__init__()
+        self.register_buffer("mean", torch.zeros(features))
+        self.register_buffer("std", torch.ones(features))
+
+    def fit(self, values: Tensor) -> Self:
+        _check_frames(self, values, len(self.mean))
+        values = values.detach().to(torch.float64)
+        std = values.std(0, correction=0)
+        # The mean of equal numbers may differ from them by rounding, hence the comparison of the
+        # numbers themselves.
+        constant = (values == values[0]).all(0) | (std < torch.finfo(self.std.dtype).tiny)
+        self.mean.copy_(values.mean(0))
+        self.std.copy_(torch.where(constant, torch.ones_like(std), std))
+        return self
+
+    def call_and_ladj(self, y: Tensor) -> tuple[Tensor, Tensor]:
+        return (y - self.mean) / self.std, -self.std.log().sum().expand(y.shape[:-1])
+
+    def inverse(self, z: Tensor) -> Tensor:
+        return self.mean + self.std * z
+
+    def extra_repr(self) -> str:
+        return f"features={len(self.mean)}"
+
+
+class Logit(Transform):
+    r"""Maps the open interval (low, high) of each feature to the real line, then standardises the
+    result.
+
+    .. math:: s = \log(y - \text{low}) - \log(\text{high} - y), \qquad
+              \log \frac{ds}{dy} = \log(\text{high} - \text{low}) - \log(y - \text{low}) -
+              \log(\text{high} - y)
+
+    A density of z is then a density on the interval alone and wastes nothing outside it. Both terms
+    are taken in log space and stay exact up to the last number before a border. ``inverse`` never
+    returns a
+    border: where the y of a z rounds to one, it returns the next number inside.
+
+    Args:
+        features: D.
+        low: Lower border, one for all features or one for each.
+        high: Upper border, likewise.
+
+    Raises:
+        ValueError: If low is not below high, or a value to map is not inside the interval.
+
+    Example:
+        >>> logit = Logit(1, low=0, high=17)
+        >>> z, ladj = logit.call_and_ladj(torch.tensor([[8.5]]))
+        >>> z.item(), round(ladj.item(), 4)  # the slope in the middle is 4 / 17
+        (0.0, -1.4469)
+    """
+
+    low: Tensor  # (D,)
+    high: Tensor  # (D,)
+
+    def __init__(
+        self, features: int, low: float | Sequence[float] = 0.0, high: float | Sequence[float] = 1.0
+    ) -> None:
+        super().__init__()
+        for name, border in (("low", low), ("high", high)):
+            tensor = torch.as_tensor(border, dtype=torch.get_default_dtype())
+            if tensor.shape not in ((), (features,)) or not tensor.isfinite().all():
+                raise ValueError(
+                    f"Logit expected {name} to be one finite number or {features} of them, found "
+                    f"{border}"
+                )
+            self.register_buffer(name, tensor.expand(features).clone())
+        if not (self.low < self.high).all():
+            raise ValueError(f"Logit expected low below high, found low {low} and high {high}")
+        self.standardise = Standardise(features)
+
+    def fit(self, values: Tensor) -> Self:
+        _check_frames(self, values, len(self.low))
+        # The standard deviation of the logits needs more digits than they themselves have near a
+        # border.
+        self.standardise.fit(self._logit(values.detach().to(torch.float64))[0])
+        return self
+
+    def call_and_ladj(self, y: Tensor) -> tuple[Tensor, Tensor]:
+        s, ladj = self._logit(y)
+        z, scale = self.standardise.call_and_ladj(s)
+        return z, ladj + scale
+
+    def inverse(self, z: Tensor) -> Tensor:
+        s = self.standardise.inverse(z)
+        width = self.high - self.low
+        y = torch.where(
+            s < 0, self.low + width * torch.sigmoid(s), self.high - width * torch.sigmoid(-s)
+        )
+        low, high = self.low.to(y.dtype), self.high.to(y.dtype)
+        return y.clamp(torch.nextafter(low, high), torch.nextafter(high, low))
+
+    def extra_repr(self) -> str:
+        return f"features={len(self.low)}, low={_short(self.low)}, high={_short(self.high)}"
+
+    def _logit(self, y: Tensor) -> tuple[Tensor, Tensor]:  # (*batch, D) -> same, (*batch,)
+        inside = (y > self.low) & (y < self.high)
+        if not inside.all():
+            self._refuse(y, inside)
+        above, below = (y - self.low).log(), (self.high - y).log()
+        return above - below, ((self.high - self.low).log() - above - below).sum(-1)
+
+    def _refuse(self, y: Tensor, inside: Tensor) -> None:
+        *frame, feature = (~inside).nonzero()[0].tolist()
+        where = f"frame {frame[0] if len(frame) == 1 else tuple(frame)}, " if frame else ""
+        raise ValueError(
+            f"Logit expected values strictly inside ({self.low[feature].item():g}, "
+            f"{self.high[feature].item():g}), "
+            f"found {y[(*frame, feature)].item():.9g} at {where}feature {feature} "
+            f"({int((~inside).sum())} such values): widen the borders, or dequantise levels that "
+            "lie on one"
+        )
+
+
+class Chain(Transform):
+    """Applies several maps one after the other, the first one to the data.
+
+    ``fit`` fits each of them to what the ones before it make of the frames.
+
+    Args:
+        transforms: The maps in the order in which the data meet them; none at all is the identity.
+
+    Example:
+        >>> chain = Chain([Logit(1, 0, 1), Standardise(1)])
+        >>> chain.inverse(chain(torch.tensor([[0.25]]))).item()
+        0.25
+    """
+
+    def __init__(self, transforms: Sequence[Transform]) -> None:
+        super().__init__()
+        self.transforms = nn.ModuleList(transforms)
+
+    def fit(self, values: Tensor) -> Self:
+        for transform in self._maps():
+            values = transform.fit(values)(values)
+        return self
+
+    def call_and_ladj(self, y: Tensor) -> tuple[Tensor, Tensor]:
+        total = y.new_zeros(y.shape[:-1])
+        for transform in self._maps():
+            y, ladj = transform.call_and_ladj(y)
+            total = total + ladj
+        return y, total
+
+    def inverse(self, z: Tensor) -> Tensor:
+        for transform in reversed(self._maps()):
+            z = transform.inverse(z)
+        return z
+
+    def _maps(self) -> list[Transform]:
+        return [transform for transform in self.transforms if isinstance(transform, Transform)]
+
+
+def _check_frames(transform: Transform, values: Tensor, features: int) -> None:
+    name = type(transform).__name__
+    if values.dim() != 2 or values.shape[1] != features or not len(values):
+        raise ValueError(
+            f"{name}.fit expected frames of shape (N, {features}), found {tuple(values.shape)}"
+        )
+    finite = values.isfinite()
+    if not finite.all():
+        frame, feature = (~finite).nonzero()[0].tolist()
+        raise ValueError(
+            f"{name}.fit expected finite values, found {values[frame, feature].item()} at frame "
+            f"{frame}, "
+            f"feature {feature}: mend the data"
+        )
+
+
+def _short(border: Tensor) -> str:
+    numbers = border.unique().tolist()
+    return f"{numbers[0]:g}" if len(numbers) == 1 else "(...)"

@@ -1,0 +1,221 @@
+"""The factorised mixture: every feature has K components of its own."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Sequence
+
+import torch
+from torch import Size, Tensor
+from torch.distributions import Categorical, Distribution, Normal, constraints
+
+from seqmdn import linalg
+from seqmdn.distributions.features import check_event, select_features, split_features
+from seqmdn.distributions.mixture import log_weights_of, tempered_weights
+from seqmdn.distributions.univariate import mixture_cdf, mixture_icdf
+
+__all__ = ["FactorisedMixture"]
+
+
+class FactorisedMixture(Distribution):
+    r"""Defines independent features, each a mixture of K Gaussians of its own.
+
+    .. math:: \log p(y) = \sum_d \log \sum_k
+        \exp\left(\log \pi_{dk} + \log N(y_d; \mu_{dk}, \sigma_{dk}^2)\right)
+
+    The form that World Models uses. Unlike `Mixture`, it knows no dependence between features.
+
+    Args:
+        mixture_distribution: the weights, of batch shape (*batch, D) over K.
+        component_distribution: the Gaussians, of batch shape (*batch, D, K).
+        validate_args: checks parameters and values; None follows torch's setting.
+
+    Raises:
+        TypeError: If the components are not `Normal`.
+        ValueError: If shapes do not fit.
+
+    References:
+        World Models, David Ha and Jürgen Schmidhuber, 2018.
+
+    Example:
+        >>> weights = Categorical(logits=torch.zeros(3, 2))
+        >>> normal = Normal(torch.tensor([-2.0, 2.0]).expand(3, 2), torch.ones(3, 2))
+        >>> FactorisedMixture(weights, normal).log_prob(torch.full((3,), 2.0))  # 3 times -1.6118
+        tensor(-4.8353)
+    """
+
+    arg_constraints: dict[str, constraints.Constraint] = {}
+    support = constraints.real_vector
+    has_rsample = False
+
+    def __init__(
+        self,
+        mixture_distribution: Categorical,
+        component_distribution: Normal,
+        validate_args: bool | None = None,
+    ) -> None:
+        if not isinstance(component_distribution, Normal):
+            raise TypeError(
+                "component_distribution must be a Normal;"
+                f" found {type(component_distribution).__name__}."
+            )
+        weights, components = mixture_distribution.param_shape, component_distribution.batch_shape
+        if len(components) < 2 or weights != components:
+            raise ValueError(
+                "expected logits of mixture_distribution and component_distribution of one shape"
+                f" (*batch, D, K); found {tuple(weights)} and {tuple(components)}."
+            )
+        self.mixture_distribution = Categorical(
+            logits=log_weights_of(mixture_distribution), validate_args=validate_args
+        )
+        self.component_distribution = Normal(
+            linalg.widen(component_distribution.loc),
+            linalg.widen(component_distribution.scale),
+            validate_args=validate_args,
+        )
+        *batch, features, _ = components
+        super().__init__(Size(batch), Size([features]), validate_args=validate_args)
+
+    @property
+    def mean(self) -> Tensor:  # (*batch, D)
+        return (self.mixture_distribution.probs * self.component_distribution.loc).sum(-1)
+
+    @property
+    def variance(self) -> Tensor:  # (*batch, D)
+        spread = (self.component_distribution.loc - self.mean.unsqueeze(-1)).square()
+        weights = self.mixture_distribution.probs
+        return (weights * (self.component_distribution.variance + spread)).sum(-1)
+
+    @property
+    def covariance_matrix(self) -> Tensor:  # (*batch, D, D)
+        """The dense covariance, diagonal."""
+        return torch.diag_embed(self.variance)
+
+    def log_prob(self, value: Tensor) -> Tensor:
+        """Returns the log-density in nats (*sample, *batch) of values (*sample, *batch, D)."""
+        return torch.logsumexp(self._joint(value), dim=-1).sum(-1)
+
+    def responsibilities(self, value: Tensor) -> Tensor:
+        r"""Returns :math:`p(k \mid y_d)`, (*sample, *batch, D, K), of values (*sample, *batch, D)."""
+        return torch.softmax(self._joint(value), dim=-1)
+
+    def sample(self, sample_shape: Sequence[int] = ()) -> Tensor:
+        """Returns draws (*sample, *batch, D), each feature from one of its components."""
+        with torch.no_grad():
+            chosen = self.mixture_distribution.sample(Size(sample_shape)).unsqueeze(-1)
+            shape = (*chosen.shape[:-1], self.component_distribution.batch_shape[-1])
+            loc = self.component_distribution.loc.expand(shape).gather(-1, chosen)
+            scale = self.component_distribution.scale.expand(shape).gather(-1, chosen)
+            return (loc + scale * torch.randn_like(loc)).squeeze(-1)
+
+    def rsample(self, sample_shape: Sequence[int] = ()) -> Tensor:
+        """Raises NotImplementedError: the choice of a component has no derivative."""
+        raise NotImplementedError(
+            "A mixture's draw has no reparametrised form here, as the choice of a component has no"
+            " derivative. Use sample() for draws and log_prob for training."
+        )
+
+    def condition(self, values: Tensor, observed: Tensor) -> FactorisedMixture:
+        """Returns the mixture over the unobserved features, which the observed ones do not change.
+
+        Args:
+            values: (*sample, *batch, D); only its shape is used.
+            observed: a boolean mask (D,), True where known.
+
+        Raises:
+            ValueError: If the mask does not fit or marks every feature.
+        """
+        wanted, _ = split_features(observed, self.event_shape[0])
+        check_event(values, self.event_shape[0], "values")
+        batch = torch.broadcast_shapes(values.shape[:-1], self.batch_shape)
+        return self.marginal(wanted).expand(batch)
+
+    def marginal(self, features: Sequence[int]) -> FactorisedMixture:
+        """Returns the mixture of some features, distinct indices 0 <= i < D, in the order given.
+
+        Raises:
+            ValueError: If an index is repeated or out of range, or there is none.
+        """
+        chosen = select_features(features, self.event_shape[0])
+        components = self.component_distribution
+        return FactorisedMixture(
+            Categorical(logits=self.mixture_distribution.logits[..., chosen, :]),
+            Normal(components.loc[..., chosen, :], components.scale[..., chosen, :]),
+            validate_args=self._validate_args,
+        )
+
+    def cdf(self, value: Tensor) -> Tensor:
+        """Returns each feature's distribution function (*batch, D) at value (*batch, D)."""
+        check_event(value, self.event_shape[0])
+        return mixture_cdf(value, *self._univariate())
+
+    def icdf(self, q: Tensor) -> Tensor:
+        """Returns each feature's quantile (*batch, D) at q, which broadcasts to (*batch, D).
+
+        To float precision; first derivatives reach q and every parameter.
+        """
+        return mixture_icdf(
+            torch.as_tensor(q).to(self.component_distribution.loc), *self._univariate()
+        )
+
+    def tempered(
+        self, mixing: float | Tensor = 1.0, scale: float | Tensor = 1.0
+    ) -> FactorisedMixture:
+        r"""Returns the mixture of weights :math:`\propto \pi_{dk}^{1/\text{mixing}}`, variances times `scale`.
+
+        The temperature of World Models is both at once.
+
+        Args:
+            mixing: positive, a number or (*batch,).
+            scale: positive, a number or (*batch,).
+
+        Raises:
+            ValueError: If one of them is not positive.
+        """
+        loc, deviation = self.component_distribution.loc, self.component_distribution.scale
+        scale = torch.as_tensor(scale, dtype=loc.dtype, device=loc.device)
+        if not bool((scale > 0).all()):
+            raise ValueError(f"scale must be positive; found {scale}.")
+        if isinstance(mixing, Tensor) and mixing.dim():
+            mixing = mixing.unsqueeze(-1)
+        return FactorisedMixture(
+            tempered_weights(self.mixture_distribution, mixing),
+            Normal(loc, deviation * scale.sqrt()[..., None, None]),
+            validate_args=self._validate_args,
+        )
+
+    def expand(
+        self, batch_shape: Sequence[int], _instance: FactorisedMixture | None = None
+    ) -> FactorisedMixture:
+        new = self._get_checked_instance(FactorisedMixture, _instance)
+        shape = Size((*batch_shape, *self.event_shape))
+        new.mixture_distribution = self.mixture_distribution.expand(shape)
+        components = self.component_distribution
+        new.component_distribution = components.expand(Size((*shape, components.batch_shape[-1])))
+        super(FactorisedMixture, new).__init__(
+            Size(batch_shape), self.event_shape, validate_args=False
+        )
+        new._validate_args = self._validate_args
+        return new
+
+    def __repr__(self) -> str:
+        return (
+            f"FactorisedMixture(components={self.component_distribution.batch_shape[-1]},"
+            f" batch_shape={tuple(self.batch_shape)}, event_shape={tuple(self.event_shape)})"
+        )
+
+    @linalg.full_precision
+    def _joint(self, value: Tensor) -> Tensor:
+        """Returns log pi_dk + log N_dk(y_d), (*sample, *batch, D, K)."""
+        check_event(value, self.event_shape[0])
+        if self._validate_args:
+            self._validate_sample(value)
+        loc, scale = self.component_distribution.loc, self.component_distribution.scale
+        standard = (value.unsqueeze(-1) - loc) / scale
+        constant = 0.5 * math.log(2 * math.pi)
+        return self.mixture_distribution.logits - scale.log() - 0.5 * standard.square() - constant
+
+    def _univariate(self) -> tuple[Tensor, Tensor, Tensor]:
+        """Returns log-weights, means and standard deviations, (*batch, D, K)."""
+        components = self.component_distribution
+        return self.mixture_distribution.logits, components.loc, components.scale

@@ -1,0 +1,278 @@
+"""The joint mixture: one set of weights for a whole frame."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+import torch
+from torch import Size, Tensor
+from torch.distributions import Categorical, MixtureSameFamily, constraints
+
+from seqmdn import linalg
+from seqmdn.distributions.features import check_event, split_features
+from seqmdn.distributions.gaussian import LowRankPrecisionNormal
+from seqmdn.distributions.univariate import mixture_cdf, mixture_icdf
+
+__all__ = ["Mixture", "log_weights_of", "tempered_weights"]
+
+
+class Mixture(MixtureSameFamily):
+    r"""Defines a joint mixture of K Gaussians: one set of weights :math:`\pi` for the whole frame.
+
+    .. math:: \log p(y) = \log \sum_k \exp\left(\log \pi_k + \log N(y; \mu_k, \Lambda_k^{-1})\right)
+
+    Computed in log space. Conditionals and marginals are mixtures again, exactly, weights included.
+
+    Args:
+        mixture_distribution: the weights, of batch shape (*batch) over K.
+        component_distribution: the Gaussians, of batch shape (*batch, K) and event shape (D,).
+        validate_args: checks parameters and values; None follows torch's setting.
+
+    Draws pass no gradient to the weights, so there is no `rsample`; train by `log_prob`.
+
+    Raises:
+        TypeError: If the components are not `LowRankPrecisionNormal`.
+        ValueError: If batch shapes do not fit.
+
+    References:
+        Mixture Density Networks, Christopher M. Bishop, 1994.
+
+    Example:
+        >>> components = LowRankPrecisionNormal(torch.tensor([[-2.0], [2.0]]), torch.ones(2, 1))
+        >>> mixture = Mixture(Categorical(logits=torch.zeros(2)), components)
+        >>> mixture.log_prob(torch.tensor([2.0])), mixture.variance
+        (tensor(-1.6118), tensor([5.]))
+        >>> mixture.responsibilities(torch.tensor([0.0]))
+        tensor([0.5000, 0.5000])
+    """
+
+    _component_distribution: LowRankPrecisionNormal
+
+    def __init__(
+        self,
+        mixture_distribution: Categorical,
+        component_distribution: LowRankPrecisionNormal,
+        validate_args: bool | None = None,
+    ) -> None:
+        if not isinstance(component_distribution, LowRankPrecisionNormal):
+            raise TypeError(
+                "component_distribution must be a LowRankPrecisionNormal, whose factor may be None;"
+                f" found {type(component_distribution).__name__}."
+            )
+        weights, components = mixture_distribution, component_distribution
+        misfit = (
+            "expected logits of mixture_distribution and batch shape of component_distribution to be"
+            f" (*batch, K), or to broadcast but for K; found {tuple(weights.param_shape)} and"
+            f" {tuple(components.batch_shape)}."
+        )
+        if components.batch_shape[-1:] != weights.param_shape[-1:]:
+            raise ValueError(misfit)
+        try:
+            batch = torch.broadcast_shapes(weights.batch_shape, components.batch_shape[:-1])
+        except RuntimeError:
+            raise ValueError(misfit) from None
+        log_weights = log_weights_of(weights)
+        dtype = torch.promote_types(log_weights.dtype, components.loc.dtype)
+        super().__init__(
+            Categorical(
+                logits=log_weights.to(dtype).expand(*batch, -1), validate_args=validate_args
+            ),
+            components.expand((*batch, components.batch_shape[-1])),
+            validate_args=validate_args,
+        )
+
+    @property
+    def support(self) -> constraints.Constraint:
+        return constraints.real_vector
+
+    @property
+    def component_distribution(self) -> LowRankPrecisionNormal:
+        """The Gaussians, of batch shape (*batch, K)."""
+        return self._component_distribution
+
+    @property
+    def mean(self) -> Tensor:  # (*batch, D)
+        return (
+            self.mixture_distribution.probs.unsqueeze(-1) * self.component_distribution.loc
+        ).sum(-2)
+
+    @property
+    def variance(self) -> Tensor:  # (*batch, D)
+        spread = (self.component_distribution.loc - self.mean.unsqueeze(-2)).square()
+        weights = self.mixture_distribution.probs.unsqueeze(-1)
+        return (weights * (self.component_distribution.variance + spread)).sum(-2)
+
+    @property
+    @linalg.full_precision
+    def covariance_matrix(self) -> Tensor:  # (*batch, D, D)
+        """The dense covariance: the mean of the components' plus the covariance of their means."""
+        weights = self.mixture_distribution.probs[..., None, None]
+        within = (weights * self.component_distribution.covariance_matrix).sum(-3)
+        spread = self.component_distribution.loc - self.mean.unsqueeze(-2)  # (*batch, K, D)
+        return within + spread.mT @ (weights.squeeze(-1) * spread)
+
+    def log_prob(self, value: Tensor) -> Tensor:
+        """Returns the log-density in nats (*sample, *batch) of values (*sample, *batch, D)."""
+        return torch.logsumexp(self._joint(value), dim=-1)
+
+    def responsibilities(self, value: Tensor) -> Tensor:
+        r"""Returns :math:`p(k \mid y)`, (*sample, *batch, K), of values (*sample, *batch, D)."""
+        return torch.softmax(self._joint(value), dim=-1)
+
+    def sample(self, sample_shape: Sequence[int] = ()) -> Tensor:
+        """Returns draws (*sample, *batch, D), each from its one chosen component."""
+        with torch.no_grad():
+            chosen = self.mixture_distribution.sample(Size(sample_shape))  # (*sample, *batch)
+            components = self.component_distribution
+            return LowRankPrecisionNormal(
+                _gather(components.loc, chosen, 1),
+                _gather(components.diagonal, chosen, 1),
+                _gather(components.factor, chosen, 2) if components.rank else None,
+                validate_args=False,
+            ).rsample()
+
+    def rsample(self, sample_shape: Sequence[int] = ()) -> Tensor:
+        """Raises NotImplementedError: the choice of a component has no derivative."""
+        raise NotImplementedError(
+            "A mixture's draw has no reparametrised form here, as the choice of a component has no"
+            " derivative. Use sample() for draws, log_prob for training, or rsample() of"
+            " component_distribution."
+        )
+
+    def condition(self, values: Tensor, observed: Tensor) -> Mixture:
+        r"""Returns the mixture over the unobserved features A, in their order, given the observed ones B.
+
+        .. math:: p(y_A \mid y_B) = \sum_k \pi'_k N_k(y_A \mid y_B),
+            \quad \pi'_k \propto \pi_k N_k(y_B)
+
+        Args:
+            values: (*sample, *batch, D); its unobserved entries are not read and may be NaN.
+            observed: a boolean mask (D,), True where known. With no True, the mixture itself.
+
+        Raises:
+            ValueError: If the mask does not fit or marks every feature, or an observed value is NaN.
+        """
+        _, known = split_features(observed, self.event_shape[0])
+        check_event(values, self.event_shape[0], "values")
+        values = linalg.widen(values).unsqueeze(-2)  # (*sample, *batch, 1, D)
+        components = self.component_distribution.condition(values, observed)
+        log_weights = self.mixture_distribution.logits
+        if known:
+            evidence = self.component_distribution.marginal(known).log_prob(values[..., known])
+            log_weights = log_weights + evidence  # (*sample, *batch, K)
+        return Mixture(
+            Categorical(logits=log_weights, validate_args=self._validate_args),
+            components,
+            validate_args=self._validate_args,
+        )
+
+    def marginal(self, features: Sequence[int]) -> Mixture:
+        """Returns the mixture of some features, distinct indices 0 <= i < D, in the order given.
+
+        Raises:
+            ValueError: If an index is repeated or out of range, or there is none.
+        """
+        components = self.component_distribution.marginal(features)
+        return Mixture(self.mixture_distribution, components, validate_args=self._validate_args)
+
+    def cdf(self, value: Tensor) -> Tensor:
+        """Returns each feature's marginal distribution function (*batch, D) at value (*batch, D)."""
+        check_event(value, self.event_shape[0])
+        return mixture_cdf(value, *self._univariate())
+
+    def icdf(self, q: Tensor) -> Tensor:
+        """Returns each feature's marginal quantile (*batch, D) at q, which broadcasts to (*batch, D).
+
+        To float precision; first derivatives reach q and every parameter.
+        """
+        return mixture_icdf(
+            torch.as_tensor(q).to(self.component_distribution.loc), *self._univariate()
+        )
+
+    def tempered(self, mixing: float | Tensor = 1.0, scale: float | Tensor = 1.0) -> Mixture:
+        r"""Returns the mixture of weights :math:`\propto \pi_k^{1/\text{mixing}}`, covariances times `scale`.
+
+        With both equal to t, every weighted component is raised to the power 1/t, up to its normaliser.
+        Below 1 draws are closer to the likeliest, above 1 more varied.
+
+        Args:
+            mixing: positive, a number or (*batch,).
+            scale: positive, a number or (*batch,).
+
+        Raises:
+            ValueError: If one of them is not positive.
+        """
+        if isinstance(scale, Tensor) and scale.dim():
+            scale = scale.unsqueeze(-1)
+        return Mixture(
+            tempered_weights(self.mixture_distribution, mixing),
+            self.component_distribution.tempered(scale),
+            validate_args=self._validate_args,
+        )
+
+    def expand(self, batch_shape: Sequence[int], _instance: Mixture | None = None) -> Mixture:
+        new = self._get_checked_instance(Mixture, _instance)
+        return super().expand(Size(batch_shape), _instance=new)
+
+    def __repr__(self) -> str:
+        components = self.component_distribution
+        return (
+            f"Mixture(components={components.batch_shape[-1]}, rank={components.rank},"
+            f" batch_shape={tuple(self.batch_shape)}, event_shape={tuple(self.event_shape)})"
+        )
+
+    @linalg.full_precision
+    def _joint(self, value: Tensor) -> Tensor:
+        """Returns log pi_k + log N_k(y), (*sample, *batch, K)."""
+        check_event(value, self.event_shape[0])
+        if self._validate_args:
+            self._validate_sample(value)
+        log_density = self.component_distribution._log_density(value.unsqueeze(-2))
+        return self.mixture_distribution.logits + log_density
+
+    def _univariate(self) -> tuple[Tensor, Tensor, Tensor]:
+        """Returns log-weights, means and standard deviations of each feature's mixture, K last."""
+        log_weights = self.mixture_distribution.logits.unsqueeze(-2)  # (*batch, 1, K)
+        components = self.component_distribution
+        return log_weights, components.loc.mT, components.variance.sqrt().mT  # (*batch, D, K)
+
+
+def log_weights_of(categorical: Categorical) -> Tensor:  # (*batch, K)
+    """Returns normalised log-weights; of one made from probabilities, exact ones.
+
+    torch clamps probabilities away from 0 when it takes their logarithm, which would give a component
+    of the weight 0 a density.
+
+    Example:
+        >>> log_weights_of(Categorical(probs=torch.tensor([0.0, 1.0])))
+        tensor([-inf, 0.])
+    """
+    if categorical._param is categorical.__dict__.get("probs"):
+        return linalg.widen(categorical.probs).log()
+    return torch.log_softmax(linalg.widen(categorical.logits), dim=-1)
+
+
+def tempered_weights(categorical: Categorical, mixing: float | Tensor) -> Categorical:
+    """Returns the weights to the power 1/mixing, renormalised; `mixing` is a number or (*batch,).
+
+    Raises:
+        ValueError: If `mixing` is not positive.
+
+    Example:
+        >>> tempered_weights(Categorical(probs=torch.tensor([0.2, 0.8])), 0.5).probs
+        tensor([0.0588, 0.9412])
+    """
+    log_weights = log_weights_of(categorical)
+    mixing = torch.as_tensor(mixing, dtype=log_weights.dtype, device=log_weights.device)
+    if not bool((mixing > 0).all()):
+        raise ValueError(f"mixing must be positive; found {mixing}.")
+    return Categorical(logits=log_weights / mixing.unsqueeze(-1))
+
+
+def _gather(parameter: Tensor, chosen: Tensor, event_dims: int) -> Tensor:
+    """Returns the chosen component's parameter (*sample, *batch, *event) of (*batch, K, *event)."""
+    event = parameter.shape[parameter.dim() - event_dims :]
+    components = parameter.shape[parameter.dim() - event_dims - 1]
+    index = chosen.reshape(*chosen.shape, *[1] * (event_dims + 1)).expand(*chosen.shape, 1, *event)
+    parameter = parameter.expand(*chosen.shape, components, *event)
+    return parameter.gather(chosen.dim(), index).squeeze(chosen.dim())

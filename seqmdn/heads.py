@@ -1,0 +1,312 @@
+"""Heads: modules that turn features h into a distribution over the next frame."""
+
+import math
+from collections.abc import Callable
+from typing import Literal
+
+import torch
+from torch import Tensor, nn
+from torch.distributions import Categorical, Distribution, Normal
+from torch.nn import functional as F
+
+from seqmdn.distributions import FactorisedMixture, Flowed, LowRankPrecisionNormal, Mixture
+from seqmdn.flows import AffineCoupling
+
+__all__ = ["FlowMixtureHead", "MixtureHead"]
+
+Covariance = Literal["spherical", "diagonal", "lowrank", "full"]
+
+
+class MixtureHead(nn.Module):
+    r"""A mixture of K Gaussians in precision form, its parameters affine in h.
+
+    .. math::
+        p(y | h) = \sum_k \pi_k(h) \, N(y; \mu_k(h), \Lambda_k(h)^{-1}),
+        \quad \Lambda_k = D_k + U_k U_k^T
+
+    with :math:`D = \mathrm{softplus}(\cdot) + \text{floor}`. The floor is part of the model: the same D
+    enters the quadratic form, the log-determinant and the draws.
+
+    *Joint* (default): one :math:`\pi` for the whole frame. *Factorised*: every feature has K components
+    and weights of its own, :math:`p(y | h) = \prod_d \sum_k \pi_{dk} N(y_d; \mu_{dk}, \sigma_{dk}^2)`, the
+    form of World Models; its components are one-dimensional, so covariance must be ``"diagonal"``.
+
+    Args:
+        features: Number of features D of a frame.
+        context: Number of features H of h.
+        components: Number of components K.
+        covariance: ``"spherical"`` (D = d I), ``"diagonal"``, ``"lowrank"`` (D + UU^T, rank R) or
+            ``"full"`` (D + UU^T with a lower triangular U: every precision above the floor).
+        rank: Rank R, for ``"lowrank"`` only; 1 <= R <= D.
+        factor: ``"emitted"`` makes U a function of h, ``"tied"`` one learned U per component for all
+            time steps.
+        factorised: One mixture a feature instead of one a frame.
+        floor: Lower bound of the entries of D, in units of 1/y^2: no component is wider than
+            :math:`\text{floor}^{-1/2}`.
+
+    Raises:
+        ValueError: If K < 1, the rank does not fit D or the covariance, a word is unknown, or the floor
+            is not positive.
+
+    References:
+        Mixture Density Networks (Bishop, 1994).
+        World Models (Ha, Schmidhuber, 2018), for the factorised form.
+
+    Example:
+        >>> head = MixtureHead(features=3, context=16, components=5, covariance="lowrank", rank=2)
+        >>> distribution = head(torch.zeros(4, 10, 16))
+        >>> distribution.batch_shape, distribution.event_shape
+        (torch.Size([4, 10]), torch.Size([3]))
+        >>> distribution.sample().shape, distribution.log_prob(torch.zeros(4, 10, 3)).shape
+        (torch.Size([4, 10, 3]), torch.Size([4, 10]))
+    """
+
+    def __init__(
+        self,
+        features: int,
+        context: int,
+        components: int = 5,
+        covariance: Covariance = "diagonal",
+        rank: int | None = None,
+        factor: Literal["emitted", "tied"] = "emitted",
+        factorised: bool = False,
+        floor: float = 1e-3,
+    ) -> None:
+        super().__init__()
+        self.rank = _check(features, context, components, covariance, rank, factor, factorised, floor)
+        self.features = features
+        self.context = context
+        self.components = components
+        self.covariance = covariance
+        self.factor = factor
+        self.factorised = factorised
+        self.floor = floor
+
+        K, D, R = components, features, self.rank
+        self.sizes = {
+            "logits": K * D if factorised else K,
+            "loc": K * D,
+            "diagonal": K if covariance == "spherical" else K * D,
+        }
+        if R > 0 and factor == "emitted":
+            self.sizes["factor"] = K * D * (D + 1) // 2 if covariance == "full" else K * D * R
+        self.projection = nn.Linear(context, sum(self.sizes.values()))
+        if R > 0 and factor == "tied":
+            self.tied_factor = nn.Parameter(torch.randn(K, D, R) * 0.1)
+        if covariance == "full":
+            self.register_buffer("lower", torch.tril_indices(D, D), persistent=False)
+        self._reset()
+
+    def forward(self, h: Tensor) -> Distribution:
+        """Return the density of the next frame.
+
+        Args:
+            h: Features ``(*batch, H)``.
+
+        Returns:
+            A distribution with batch shape ``batch`` and event shape ``(D,)``, in float32 or wider even
+            under autocast.
+        """
+        if h.shape[-1] != self.context:
+            raise ValueError(f"h must have {self.context} features, found shape {tuple(h.shape)}")
+        K, D = self.components, self.features
+        raw = self.projection(h)
+        raw = raw.float() if raw.dtype in (torch.float16, torch.bfloat16) else raw
+        parts = dict(zip(self.sizes, raw.split(list(self.sizes.values()), dim=-1), strict=True))
+        diagonal = F.softplus(parts["diagonal"]) + self.floor
+        if self.factorised:
+            scale = diagonal.rsqrt().unflatten(-1, (D, K))
+            loc = parts["loc"].unflatten(-1, (D, K))
+            logits = parts["logits"].unflatten(-1, (D, K))
+            return FactorisedMixture(Categorical(logits=logits), Normal(loc, scale))
+        loc = parts["loc"].unflatten(-1, (K, D))  # (*batch, K, D)
+        if self.covariance == "spherical":
+            diagonal = diagonal.unsqueeze(-1).expand_as(loc)
+        else:
+            diagonal = diagonal.unflatten(-1, (K, D))
+        normal = LowRankPrecisionNormal(loc, diagonal, self._factor(parts, loc))
+        return Mixture(Categorical(logits=parts["logits"]), normal)
+
+    def initialise(self, values: Tensor) -> None:
+        """Place the components on the data, before training.
+
+        Joint mixtures start at the centres, spreads and shares of a k-means clustering, factorised
+        ones at the centres of K equally filled quantile groups of each feature.
+
+        Args:
+            values: Frames ``(N, D)`` in the head's units.
+
+        Raises:
+            ValueError: If there are fewer frames than components.
+        """
+        K, D = self.components, self.features
+        if values.shape[0] < K:
+            raise ValueError(f"{K} components need at least {K} frames, found {values.shape[0]}")
+        values = values.to(self.projection.bias.dtype)
+        if self.factorised:
+            groups = values.sort(dim=0).values.tensor_split(K)
+            loc = torch.stack([group.mean(dim=0) for group in groups], dim=-1).flatten()
+            variance = values.var(dim=0, unbiased=False).unsqueeze(-1).expand(D, K).flatten()
+            logits = torch.zeros(D * K)
+        else:
+            centres, labels = _kmeans(values, K)
+            loc = centres.flatten()
+            residual = (values - centres[labels]).square()
+            variance = residual.mean() if self.covariance == "spherical" else residual.mean(dim=0)
+            variance = variance.expand(self.sizes["diagonal"] // variance.numel(), -1).flatten()
+            logits = torch.bincount(labels, minlength=K).clamp(min=1).log()
+        target = 1 / variance.clamp(min=1e-4) - self.floor
+        offsets = dict(zip(self.sizes, self.projection.bias.split(list(self.sizes.values())), strict=True))
+        with torch.no_grad():
+            offsets["logits"].copy_(logits - logits.mean())
+            offsets["loc"].copy_(loc)
+            offsets["diagonal"].copy_(_inverse_softplus(target.clamp(min=1e-3)))
+
+    def extra_repr(self) -> str:
+        return (
+            f"features={self.features}, components={self.components}, covariance={self.covariance!r}, "
+            f"rank={self.rank}, factor={self.factor!r}, factorised={self.factorised}"
+        )
+
+    def _factor(self, parts: dict[str, Tensor], loc: Tensor) -> Tensor | None:
+        K, D, R = self.components, self.features, self.rank
+        if R == 0:
+            return None
+        if self.factor == "tied":
+            factor = self.tied_factor.expand(*loc.shape[:-2], K, D, R)
+            return factor.tril() if self.covariance == "full" else factor
+        if self.covariance == "lowrank":
+            return parts["factor"].unflatten(-1, (K, D, R))
+        rows, columns = self.lower
+        packed = parts["factor"].unflatten(-1, (K, -1))
+        factor = packed.new_zeros(*packed.shape[:-1], D, D)
+        factor[..., rows, columns] = packed
+        return factor
+
+    def _reset(self) -> None:
+        """Begin with parameters that hardly depend on h: components at their offsets, of scale 1."""
+        offsets = dict(zip(self.sizes, self.projection.bias.split(list(self.sizes.values())), strict=True))
+        with torch.no_grad():
+            nn.init.normal_(self.projection.weight, std=0.1 / math.sqrt(self.context))
+            offsets["logits"].zero_()
+            offsets["loc"].normal_()
+            offsets["diagonal"].fill_(_inverse_softplus(torch.tensor(1.0 - self.floor)).item())
+            if "factor" in offsets:
+                # At U = 0 its gradient vanishes, so it must begin away from there.
+                offsets["factor"].normal_(std=0.1)
+
+
+class FlowMixtureHead(MixtureHead):
+    r"""A mixture of Gaussians seen through an invertible map.
+
+    .. math:: p(y | h) = \sum_k \pi_k N(f(y); \mu_k, \Lambda_k^{-1}) \, |\det \partial f / \partial y|
+
+    The map is shared over time (the form of the FRMDN paper), or, with ``conditional``, a function of h
+    as the mixture is. It begins as the identity: at the first step the density is that of the
+    :class:`MixtureHead` with the same arguments.
+
+    Args:
+        features: Number of features D of a frame.
+        context: Number of features H of h.
+        flow: Makes the map from (features, context); any :class:`seqmdn.flows.Flow` or zuko
+            ``LazyTransform``.
+        conditional: Hand h to the map.
+        components: As in :class:`MixtureHead`, and likewise the arguments after it.
+        covariance: See :class:`MixtureHead`.
+        rank: See :class:`MixtureHead`.
+        factor: See :class:`MixtureHead`.
+        factorised: See :class:`MixtureHead`.
+        floor: See :class:`MixtureHead`.
+
+    Example:
+        >>> head = FlowMixtureHead(features=3, context=16, conditional=True)
+        >>> head(torch.zeros(4, 16)).sample().shape
+        torch.Size([4, 3])
+    """
+
+    def __init__(
+        self,
+        features: int,
+        context: int,
+        flow: Callable[[int, int], nn.Module] = AffineCoupling,
+        conditional: bool = False,
+        components: int = 5,
+        covariance: Covariance = "diagonal",
+        rank: int | None = None,
+        factor: Literal["emitted", "tied"] = "emitted",
+        factorised: bool = False,
+        floor: float = 1e-3,
+    ) -> None:
+        super().__init__(features, context, components, covariance, rank, factor, factorised, floor)
+        self.conditional = conditional
+        self.flow = flow(features, context if conditional else 0)
+
+    def forward(self, h: Tensor) -> Distribution:
+        """Return the density of the next frame; see :meth:`MixtureHead.forward`."""
+        return Flowed(super().forward(h), self.flow(h if self.conditional else None))
+
+
+def _check(
+    features: int,
+    context: int,
+    components: int,
+    covariance: str,
+    rank: int | None,
+    factor: str,
+    factorised: bool,
+    floor: float,
+) -> int:
+    """Return the rank R of the factor, or raise ValueError."""
+    for name, size in {"features": features, "context": context, "components": components}.items():
+        if size < 1:
+            raise ValueError(f"{name} must be at least 1, found {size}")
+    if covariance not in ("spherical", "diagonal", "lowrank", "full"):
+        raise ValueError(
+            f"covariance must be 'spherical', 'diagonal', 'lowrank' or 'full', found {covariance!r}"
+        )
+    if factor not in ("emitted", "tied"):
+        raise ValueError(f"factor must be 'emitted' or 'tied', found {factor!r}")
+    if not floor > 0:
+        raise ValueError(f"floor must be positive, found {floor}")
+    if factorised and covariance != "diagonal":
+        raise ValueError(
+            f"a factorised mixture has one-dimensional components: use covariance='diagonal' "
+            f"with it, found {covariance!r}"
+        )
+    if covariance != "lowrank":
+        if rank is not None:
+            raise ValueError(
+                f"rank is for covariance='lowrank'; with {covariance!r} leave it out, found {rank}"
+            )
+        return features if covariance == "full" else 0
+    if rank is None or not 1 <= rank <= features:
+        raise ValueError(
+            f"covariance='lowrank' needs a rank between 1 and the number of features, {features}; "
+            f"found {rank}"
+        )
+    return rank
+
+
+def _inverse_softplus(value: Tensor) -> Tensor:
+    return value + torch.log(-torch.expm1(-value))
+
+
+def _kmeans(values: Tensor, components: int, iterations: int = 20) -> tuple[Tensor, Tensor]:
+    """Cluster frames ``(N, D)`` by Lloyd's algorithm, seeded as k-means++: centres ``(K, D)``, labels ``(N,)``.
+
+    The random numbers are its own, so that initialisation depends on the data alone.
+    """
+    generator = torch.Generator().manual_seed(0)
+    centres = values[torch.randint(len(values), (1,), generator=generator)]
+    while len(centres) < components:
+        distance = torch.cdist(values, centres).min(dim=1).values.square()
+        # Frames that repeat a centre weigh nothing; if all do, any frame will serve.
+        weights = distance if distance.sum() > 0 else torch.ones_like(distance)
+        centres = torch.cat((centres, values[torch.multinomial(weights, 1, generator=generator)]))
+    for _ in range(iterations):
+        labels = torch.cdist(values, centres).argmin(dim=1)
+        counts = torch.bincount(labels, minlength=components)
+        sums = torch.zeros_like(centres).index_add_(0, labels, values)
+        moved = sums / counts.clamp(min=1).unsqueeze(-1)
+        centres = torch.where(counts.unsqueeze(-1) > 0, moved, centres)
+    return centres, torch.cdist(values, centres).argmin(dim=1)

@@ -1,0 +1,5 @@
+"""Models: a backbone and a head put together, with ``loss(batch)`` and ``log_prob(batch)``."""
+
+from seqmdn.models.sequence import SequenceModel
+
+__all__ = ["SequenceModel"]

@@ -1,0 +1,144 @@
+"""The recurrent mixture density network: previous frames in, density of the next frame out."""
+
+from collections.abc import Callable
+
+import torch
+from torch import Tensor, nn
+from torch.distributions import Distribution
+
+from seqmdn.backbones import Backbone, LSTMBackbone
+from seqmdn.data import Batch, Standardise, Transform
+from seqmdn.heads import MixtureHead
+
+__all__ = ["SequenceModel"]
+
+State = tuple[Tensor, ...]
+
+
+class SequenceModel(nn.Module):
+    r"""The exact density of a continuous sequence, frame by frame.
+
+    .. math:: \log p(y_{1:T} | x_{1:T}) = \sum_t \log p(y_t | y_{<t}, x_{\le t})
+
+    At step t the backbone sees frame t - 1 and the context of step t; before the first frame it sees a
+    learned start frame. All values that go in and all densities that come out are in the data's own
+    units: the reversible transform inside adds its log-determinant.
+
+    With a :class:`MixtureHead` this is an RMDN, with a :class:`FlowMixtureHead` an FRMDN.
+
+    Args:
+        features: Number of features D of a frame.
+        context: Number of context features X that are known at each step, 0 for none.
+        backbone: Makes the backbone from its number of inputs.
+        head: Makes the head from (features, context).
+        transform: Makes the reversible transform of the frames from their number of features.
+
+    References:
+        Generating Sequences With Recurrent Neural Networks (Graves, 2013).
+        Recurrent Flow Mixture Density Networks, the family of the flow heads.
+
+    Example:
+        >>> from functools import partial
+        >>> model = SequenceModel(features=2, backbone=partial(LSTMBackbone, hidden=16))
+        >>> batch = Batch(values=torch.randn(3, 10, 2), lengths=torch.tensor([10, 7, 2]))
+        >>> model.log_prob(batch).shape, model.loss(batch).shape
+        (torch.Size([3]), torch.Size([]))
+    """
+
+    def __init__(
+        self,
+        features: int,
+        context: int = 0,
+        backbone: Callable[[int], Backbone] = lambda inputs: LSTMBackbone(inputs, hidden=128),
+        head: Callable[[int, int], nn.Module] = MixtureHead,
+        transform: Callable[[int], Transform] = Standardise,
+    ) -> None:
+        super().__init__()
+        self.features = features
+        self.context = context
+        self.transform = transform(features)
+        self.backbone = backbone(features + context)
+        self.head = head(features, self.backbone.features)
+        self.start = nn.Parameter(torch.zeros(features))
+
+    def initialise(self, values: Tensor) -> None:
+        """Fit the transform and place the head's components, before training.
+
+        Args:
+            values: Training frames ``(N, D)`` in the data's units.
+        """
+        self.transform.fit(values)
+        if hasattr(self.head, "initialise"):
+            with torch.no_grad():
+                self.head.initialise(self.transform.call_and_ladj(values)[0])
+
+    def frame_log_prob(self, batch: Batch) -> Tensor:
+        """Return the log-density of every frame given the frames before it, in nats.
+
+        Args:
+            batch: B sequences of at most T frames.
+
+        Returns:
+            ``(B, T)``, 0 at frames that do not count (padding and burn-in).
+        """
+        self._check(batch)
+        mask = batch.mask()
+        # Padding may hold anything, NaN included, and must reach neither a value nor a gradient: the
+        # first frame takes its place, being one that every transform accepts.
+        present = _present(batch).unsqueeze(-1)
+        values = batch.values.where(present, batch.values[:, :1])
+        context = None if batch.context is None else batch.context.where(present, 0)
+        z, ladj = self.transform.call_and_ladj(values)
+        previous = torch.cat((self.start.expand(len(z), 1, -1), z[:, :-1]), dim=1)
+        h, _ = self.backbone(self._inputs(previous, context))
+        log_prob = self.head(h).log_prob(z) + ladj
+        return log_prob.where(mask, 0)
+
+    def log_prob(self, batch: Batch) -> Tensor:
+        """Return each sequence's log-density ``(B,)``, in nats, summed over the frames that count."""
+        return self.frame_log_prob(batch).sum(dim=1)
+
+    def loss(self, batch: Batch) -> Tensor:
+        """Return the negative log-likelihood a frame, in nats: a mean over all frames that count."""
+        return -self.frame_log_prob(batch).sum() / batch.frames().sum()
+
+    def step(
+        self, previous: Tensor | None, context: Tensor | None = None, state: State | None = None,
+        batch_size: int = 1,
+    ) -> tuple[Distribution, State]:
+        """Go one step on and return the density of the next frame, *in the transform's units*.
+
+        Args:
+            previous: The frame before ``(B, D)`` in the transform's units, None before the first frame.
+            context: Context of this step ``(B, X)``, where the model has one.
+            state: State of the backbone after the step before, None before the first.
+            batch_size: Number of sequences B, where previous is None.
+
+        Returns:
+            The distribution (batch shape ``(B,)``) and the state.
+        """
+        if previous is None:
+            previous = self.start.expand(batch_size, -1)
+        inputs = self._inputs(previous.unsqueeze(1), None if context is None else context.unsqueeze(1))
+        h, state = self.backbone(inputs, state)
+        return self.head(h.squeeze(1)), state
+
+    def _inputs(self, previous: Tensor, context: Tensor | None) -> Tensor:
+        if self.context == 0:
+            return previous
+        if context is None or context.shape[-1] != self.context:
+            found = "none" if context is None else f"shape {tuple(context.shape)}"
+            raise ValueError(f"the model needs a context of {self.context} features, found {found}")
+        return torch.cat((previous, context), dim=-1)
+
+    def _check(self, batch: Batch) -> None:
+        if batch.values.ndim != 3 or batch.values.shape[-1] != self.features:
+            raise ValueError(
+                f"values must have shape (B, T, {self.features}), found {tuple(batch.values.shape)}"
+            )
+
+
+def _present(batch: Batch) -> Tensor:
+    """Which frames are data, burn-in included: ``(B, T)``."""
+    steps = torch.arange(batch.values.shape[1], device=batch.values.device)
+    return steps < batch.lengths.unsqueeze(1)

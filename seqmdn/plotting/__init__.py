@@ -1,0 +1,31 @@
+"""What a person looks at: samples beside real sequences, and one picture of a comparison.
+
+Figures are made without pyplot, so nothing here opens a window, keeps a figure alive or depends on
+a display. What is written is the same, byte for byte, for the same input and the same matplotlib.
+
+A data set says how it wants to be seen in ``attributes``, a mapping such as a store's own, with
+
+- ``kind``: ``"image"`` (pixels in reading order, however many a frame), ``"strokes"`` (frames
+  ``[dx, dy, end]``, the pen lifted after a frame with ``end`` = 1), ``"audio"`` (a waveform, cut
+  into frames) or ``"series"``, the default;
+- ``height`` and ``width``, needed for images, and ``levels``: their values lie between 0 and that
+  (without it, between the extremes of the first row);
+- ``features``: their names; ``unit``: the unit of their values;
+- ``sample_rate``: frames (audio: samples of the waveform) a second, or ``step``: what a frame is;
+- ``y_axis``: ``"down"`` (default, as pens and screens count) or ``"up"``, for strokes.
+"""
+
+from __future__ import annotations
+
+__all__ = [
+    "ModelSummary",
+    "comparison_figure",
+    "image_grid",
+    "save_samples",
+    "series_plot",
+    "stroke_lines",
+]
+
+from seqmdn.plotting.cells import image_grid, stroke_lines
+from seqmdn.plotting.comparison import ModelSummary, comparison_figure
+from seqmdn.plotting.samples import save_samples, series_plot

@@ -1,0 +1,170 @@
+"""Images and drawings, many beside each other, each in a cell of its own."""
+
+from __future__ import annotations
+
+__all__ = ["cell_aspect", "draw_images", "draw_strokes", "image_grid", "stroke_lines"]
+
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+from matplotlib.axes import Axes
+from matplotlib.collections import LineCollection
+
+from seqmdn.plotting.rows import Array, Row, kind_of
+
+
+def image_grid(
+    values: npt.ArrayLike,
+    height: int,
+    width: int,
+    *,
+    columns: int | None = None,
+    limits: tuple[float, float] | None = None,
+    gap: int = 1,
+) -> Array:
+    """Lay images side by side on a white sheet.
+
+    One-channel images are drawn as ink on paper: the highest value is black. Images of three
+    channels keep their colours.
+
+    Args:
+        values: The pixels in reading order, (N, T, D) with T * D = height * width or
+            height * width * 3.
+        height: The rows of one image.
+        width: The columns of one image.
+        columns: The images beside each other. The sheet is about square if left out.
+        limits: The lowest and the highest value; those of ``values`` if left out.
+        gap: The white pixels between two images.
+
+    Returns:
+        The brightness between 0 and 1, (Y, X) or (Y, X, 3).
+
+    Raises:
+        ValueError: If the frames do not make up images of that height and width.
+
+    Example:
+        >>> image_grid([[[0.0, 4.0], [2.0, 1.0]]] * 2, height=2, width=2, columns=2)
+        array([[1.  , 0.  , 1.  , 1.  , 0.  ],
+               [0.5 , 0.75, 1.  , 0.5 , 0.75]])
+    """
+    images = _images(values, height, width)  # (N, height, width, channels)
+    low, high = _limits(images) if limits is None else limits
+    shade = np.clip((images - low) / (high - low), 0.0, 1.0)
+    if shade.shape[-1] == 1:
+        shade = 1.0 - shade
+    columns = columns or int(np.ceil(np.sqrt(len(images) * height / width)))
+    rows = -(-len(images) // columns)
+    sheet = np.ones((rows * (height + gap) - gap, columns * (width + gap) - gap, shade.shape[-1]))
+    for index, image in enumerate(shade):
+        top, left = (index // columns) * (height + gap), (index % columns) * (width + gap)
+        sheet[top : top + height, left : left + width] = image
+    return sheet[..., 0] if shade.shape[-1] == 1 else sheet
+
+
+def stroke_lines(values: npt.ArrayLike) -> list[Array]:
+    """Follow the pen: one line of points (P, 2) for each time it touches the paper.
+
+    Args:
+        values: The frames [dx, dy, end], (T, 3). The pen starts at the origin, moves by (dx, dy),
+            draws there, and is lifted after a frame whose ``end`` is above 1/2.
+
+    Raises:
+        ValueError: If a frame does not have three values.
+
+    Example:
+        >>> [line.tolist() for line in stroke_lines([[1, 0, 0], [0, 1, 1], [2, 0, 1]])]
+        [[[1.0, 0.0], [1.0, 1.0]], [[3.0, 1.0]]]
+    """
+    frames = np.asarray(values, dtype=np.float64)  # (T, 3)
+    if frames.ndim != 2 or frames.shape[1] != 3:
+        raise ValueError(f"expected frames [dx, dy, end], (T, 3); found {frames.shape}")
+    points = frames[:, :2].cumsum(axis=0)  # (T, 2)
+    lifted = np.flatnonzero(frames[:, 2] > 0.5) + 1
+    return [line for line in np.split(points, lifted) if len(line)]
+
+
+def cell_aspect(rows: Sequence[Row], attributes: Mapping[str, Any]) -> float:
+    """Give the width of a cell whose height is 1: of the images, or of the first row's drawings."""
+    if kind_of(attributes) == "image":
+        height, width = _image_size(attributes)
+        return width / height
+    sizes = [np.ptp(np.concatenate(stroke_lines(each)), axis=0) for each in rows[0].sequences]
+    ratios = [across / down for across, down in sizes if across > 0 and down > 0]
+    return float(np.clip(np.median(ratios), 1.0, 8.0)) if ratios else 1.0
+
+
+def draw_images(axes: Axes, rows: Sequence[Row], attributes: Mapping[str, Any]) -> list[float]:
+    """Draw rows of images and give the height at which the middle of each row lies."""
+    height, width = _image_size(attributes)
+    gap = max(1, round(height / 12))
+    across = max(len(row.sequences) for row in rows)
+    if "levels" in attributes:
+        low, high = 0.0, float(attributes["levels"])
+    else:
+        low, high = _limits(np.stack(rows[0].sequences))
+    strips: list[Array] = []
+    centres, top = [], 0
+    for index, row in enumerate(rows):
+        images = np.stack(row.sequences)  # (N, T, D)
+        strip = image_grid(images, height, width, columns=across, limits=(low, high), gap=gap)
+        if index:
+            # A row without a name goes on with the one above.
+            between = 2 * gap if row.name else gap
+            strips.append(np.ones((between, *strip.shape[1:])))
+            top += between
+        strips.append(strip)
+        centres.append(top + (height - 1) / 2)
+        top += height
+    axes.imshow(np.concatenate(strips), cmap="gray", vmin=0, vmax=1, interpolation="nearest")
+    return centres
+
+
+def draw_strokes(axes: Axes, rows: Sequence[Row], attributes: Mapping[str, Any]) -> list[float]:
+    """Draw rows of pen drawings and give the height at which the middle of each row lies."""
+    aspect = cell_aspect(rows, attributes)
+    # The vertical axis of the picture counts downwards, as most pens do.
+    upright = np.array([1.0, -1.0 if attributes.get("y_axis") == "up" else 1.0])
+    for index, row in enumerate(rows):
+        for column, frames in enumerate(row.sequences):
+            lines = [line for line in stroke_lines(frames) if np.isfinite(line).all()]
+            if not lines:
+                continue
+            points = np.concatenate(lines)
+            low, high = points.min(axis=0), points.max(axis=0)
+            # A drawing fills its cell but for a margin and keeps its own proportions.
+            scale = 0.84 * (np.array([aspect, 1.0]) / np.maximum(high - low, 1e-9)).min()
+            centre = np.array([(column + 0.5) * aspect, index + 0.5])
+            placed = [centre + (line - (low + high) / 2) * scale * upright for line in lines]
+            axes.add_collection(
+                LineCollection(placed, colors=row.colour, linewidths=0.9, capstyle="round")
+            )
+    across = max(len(row.sequences) for row in rows)
+    axes.set(xlim=(0, across * aspect), ylim=(len(rows), 0), aspect="equal")
+    return [index + 0.5 for index in range(len(rows))]
+
+
+def _image_size(attributes: Mapping[str, Any]) -> tuple[int, int]:
+    if "height" not in attributes or "width" not in attributes:
+        raise ValueError(
+            f"expected the attributes height and width of images; found {sorted(attributes)}"
+        )
+    return int(attributes["height"]), int(attributes["width"])
+
+
+def _images(values: npt.ArrayLike, height: int, width: int) -> Array:
+    pixels = np.asarray(values, dtype=np.float64)  # (N, T, D)
+    channels = pixels[0].size / (height * width) if pixels.ndim == 3 and len(pixels) else 0
+    if channels not in (1, 3):
+        raise ValueError(
+            f"expected images (N, T, D) with T * D = {height} x {width} or {height} x {width} x 3; "
+            f"found {pixels.shape}"
+        )
+    return pixels.reshape(len(pixels), height, width, int(channels))
+
+
+def _limits(values: Array) -> tuple[float, float]:
+    known = values[np.isfinite(values)]
+    low, high = (float(known.min()), float(known.max())) if known.size else (0.0, 1.0)
+    return low, high if high > low else low + 1.0

@@ -1,0 +1,158 @@
+"""One picture of what a comparison found."""
+
+from __future__ import annotations
+
+__all__ = ["ModelSummary", "comparison_figure"]
+
+import os
+from collections.abc import Mapping, Sequence
+from typing import Any, NotRequired, TypedDict
+
+import numpy as np
+import numpy.typing as npt
+from matplotlib.axes import Axes
+from matplotlib.figure import Figure
+
+from seqmdn.plotting.gallery import across, gallery, gallery_height, in_cells
+from seqmdn.plotting.page import INK, check_ending, colour, line_style, shaded, style, write
+from seqmdn.plotting.rows import Array, Row
+
+_DASHES = (0, (4, 3))
+
+
+class ModelSummary(TypedDict):
+    """What a comparison shows of one model."""
+
+    nll: float  # mean over the test sequences, in the comparison's unit
+    stderr: float  # its standard error
+    curve: Sequence[tuple[npt.ArrayLike, npt.ArrayLike]]  # of each seed: (steps, validation NLL)
+    samples: NotRequired[npt.ArrayLike]  # (N, T, D)
+    lengths: NotRequired[npt.ArrayLike | None]  # (N,) frames of each; all T if left out
+
+
+def comparison_figure(
+    path: str | os.PathLike[str],
+    models: Mapping[str, ModelSummary],
+    unit: str,
+    *,
+    real: npt.ArrayLike | None = None,
+    real_lengths: npt.ArrayLike | None = None,
+    attributes: Mapping[str, Any] | None = None,
+    limit: float | None = None,
+    title: str | None = None,
+) -> None:
+    """Write what a comparison found: learning curves, test likelihoods and samples of each model.
+
+    A model has one colour everywhere. Curves of several seeds are drawn as their mean and the band
+    between the lowest and the highest. The steep start is cut off: the axis begins where the first
+    tenth of the training is over.
+
+    Args:
+        path: The file, .png or .svg, written as :func:`save_samples` does.
+        models: The name of each model and what is known of it, in the order to show them.
+        unit: The unit of every NLL, such as "nats/image".
+        real: Real sequences, (N, T, D), shown above the samples.
+        real_lengths: The frames of each of them, (N,); None if all T count.
+        attributes: How the data want to be seen (:mod:`seqmdn.plotting`).
+        limit: The NLL that no model can go below, where it is known.
+        title: A heading, such as the recipe's name.
+
+    Raises:
+        ValueError: If there is no model, the ending is another, or samples do not fit their
+            ``kind``.
+        OSError: If the file cannot be written.
+    """
+    check_ending(path)
+    if not models:
+        raise ValueError("expected at least one model to compare; found none")
+    attributes = attributes or {}
+    rows = [] if real is None else [Row.of("real", INK, real, real_lengths)]
+    for index, (name, model) in enumerate(models.items()):
+        if "samples" in model:
+            rows.append(Row.of(name, colour(index), model["samples"], model.get("lengths")))
+    if rows and in_cells(attributes):
+        wide = across(rows, attributes)
+        rows = [row.part(0, wide) for row in rows]
+    top = 2.4 + 0.16 * max(0, len(models) - 4)
+    bottom = gallery_height(rows, attributes, 8.6) if rows else 0.0
+    with style():
+        figure = Figure(figsize=(9.5, top + bottom + 0.25 * bool(title)), layout="constrained")
+        if title:
+            figure.suptitle(title, x=0.01, ha="left", fontsize=11, fontweight="bold")
+        upper, lower = (
+            figure.subfigures(2, 1, height_ratios=[top, bottom]) if rows else (figure, None)
+        )
+        curves, dots = upper.subplots(1, 2, width_ratios=[1.25, 1.0], gridspec_kw={"wspace": 0.05})
+        _draw_curves(curves, models, unit, limit)
+        _draw_dots(dots, models, unit, limit)
+        if lower is not None:
+            gallery(lower, rows, attributes)
+        write(figure, path)
+
+
+def _draw_curves(
+    axes: Axes, models: Mapping[str, ModelSummary], unit: str, limit: float | None
+) -> None:
+    shown = [] if limit is None else [np.array([limit])]
+    for index, model in enumerate(models.values()):
+        look = {"color": colour(index), "linestyle": line_style(index), "linewidth": 1.4}
+        seeds = [(np.asarray(x), np.asarray(y, dtype=np.float64)) for x, y in model["curve"]]
+        shown += [_after_the_start(steps, values) for steps, values in seeds]
+        if len(seeds) > 1 and all(np.array_equal(steps, seeds[0][0]) for steps, _ in seeds):
+            steps, together = seeds[0][0], np.stack([values for _, values in seeds])
+            low, high = together.min(axis=0), together.max(axis=0)
+            axes.fill_between(steps, low, high, color=colour(index), alpha=0.2, linewidth=0)
+            seeds = [(steps, together.mean(axis=0))]
+        for steps, values in seeds:
+            axes.plot(steps, values, marker="o" if len(steps) == 1 else "", markersize=4, **look)
+    if limit is not None:
+        axes.axhline(limit, color=INK, linestyle=_DASHES, linewidth=0.9)
+    heights = np.concatenate([*shown, np.empty(0)])
+    if heights.size and np.ptp(heights) > 0:
+        margin = 0.06 * np.ptp(heights)
+        axes.set_ylim(heights.min() - margin, heights.max() + margin)
+    axes.set(title="While training", xlabel="step", ylabel=f"validation NLL ({unit})")
+
+
+def _draw_dots(
+    axes: Axes, models: Mapping[str, ModelSummary], unit: str, limit: float | None
+) -> None:
+    for index, model in enumerate(models.values()):
+        nll, wide = model["nll"], 2 * model["stderr"]
+        axes.errorbar(nll, index, xerr=wide, fmt="o", color=colour(index), markersize=5)
+        axes.annotate(
+            _plus_minus(nll, wide), (1.03, index), xycoords=("axes fraction", "data"), va="center"
+        )
+    if limit is not None:
+        axes.axvline(limit, color=INK, linestyle=_DASHES, linewidth=0.9)
+        axes.annotate(
+            f"limit {limit:.2f}",
+            (limit, 1.0),
+            xycoords=("data", "axes fraction"),
+            xytext=(3, -2),
+            textcoords="offset points",
+            va="top",
+        )
+    axes.set_yticks(range(len(models)), list(models), fontsize=9)
+    for index, text in enumerate(axes.get_yticklabels()):
+        text.set_color(shaded(colour(index)))
+    axes.set(title="Test, ± 2 standard errors", xlabel=f"NLL ({unit}), lower is better")
+    # Downwards, as a table; the line above the first model is for the limit's name.
+    axes.set_ylim(len(models) - 0.4, -0.6 - 0.4 * (limit is not None))
+    axes.margins(x=0.08)
+    axes.locator_params(axis="x", nbins=6)
+    axes.tick_params(axis="y", length=0)
+    axes.spines["left"].set_visible(False)
+
+
+def _after_the_start(steps: npt.NDArray[Any], values: Array) -> Array:
+    """Give the finite values after a tenth of the training."""
+    late = steps >= 0.1 * steps.max(initial=0)
+    return values[late & np.isfinite(values)]
+
+
+def _plus_minus(value: float, wide: float) -> str:
+    """Write both with two digits of the second."""
+    digits = 1 - int(np.floor(np.log10(wide))) if np.isfinite(wide) and wide > 0 else 3
+    digits = min(max(digits, 0), 6)
+    return f"{value:.{digits}f} ± {wide:.{digits}f}"

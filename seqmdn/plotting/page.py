@@ -1,0 +1,97 @@
+"""How every picture looks, and how it gets onto the disk."""
+
+from __future__ import annotations
+
+__all__ = ["INK", "check_ending", "colour", "line_style", "shaded", "style", "write"]
+
+import os
+from contextlib import AbstractContextManager
+from pathlib import Path
+
+import matplotlib
+from matplotlib.colors import to_rgb
+from matplotlib.figure import Figure
+
+INK = "#333333"
+
+# Okabe and Ito's colours, apart for every kind of colour vision; yellow is too faint for a line.
+_PALETTE = ("#0072B2", "#D55E00", "#009E73", "#CC79A7", "#E69F00", "#56B4E9")
+_DPI = 110
+
+
+def colour(index: int) -> str:
+    """Give the colour of the model with that number; after the sixth they come again."""
+    return _PALETTE[index % len(_PALETTE)]
+
+
+def line_style(index: int) -> str:
+    """Give the line of the model with that number; colours that come again are dashed, dotted."""
+    return ("-", "--", ":", "-.")[index // len(_PALETTE) % 4]
+
+
+def shaded(name: str) -> tuple[float, float, float]:
+    """Darken a line's colour until words in it are readable on white."""
+    red, green, blue = to_rgb(name)
+    return 0.72 * red, 0.72 * green, 0.72 * blue
+
+
+def style() -> AbstractContextManager[None]:
+    """Set fonts and lines for the figures made and written inside the block."""
+    return matplotlib.rc_context(
+        {
+            "font.size": 9,
+            "axes.titlesize": 10,
+            "axes.titlelocation": "left",
+            "axes.spines.top": False,
+            "axes.spines.right": False,
+            "axes.edgecolor": "#888888",
+            "axes.labelcolor": INK,
+            "axes.titlecolor": INK,
+            "text.color": INK,
+            "xtick.color": INK,
+            "ytick.color": INK,
+            "xtick.labelsize": 8,
+            "ytick.labelsize": 8,
+            "svg.hashsalt": "seqmdn",  # without it each file gets its own random names
+        }
+    )
+
+
+def check_ending(path: str | os.PathLike[str]) -> None:
+    """Refuse a name that does not say png or svg, before any work is done.
+
+    Raises:
+        ValueError: If it ends otherwise.
+    """
+    if Path(path).suffix.lower() not in (".png", ".svg"):
+        raise ValueError(f"a picture's name ends in .png or .svg; found {os.fspath(path)!r}")
+
+
+def write(figure: Figure, path: str | os.PathLike[str]) -> None:
+    """Write a figure under a temporary name and rename it when it is complete.
+
+    Raises:
+        OSError: If the file, or a folder for it, cannot be written.
+    """
+    target = Path(path)
+    ending = target.suffix.lower().removeprefix(".")
+    part = target.with_name(f".{target.name}.{os.getpid()}.partial")
+    try:
+        target.parent.mkdir(parents=True, exist_ok=True)
+        try:
+            figure.savefig(
+                part,
+                format=ending,
+                dpi=_DPI,
+                # The version and the date would make two files of one figure differ.
+                metadata={"Software": None} if ending == "png" else {"Date": None},
+            )
+            part.replace(target)
+        finally:
+            # It is still there only if something went wrong, Ctrl-C included.
+            part.unlink(missing_ok=True)
+    except OSError as error:
+        raise OSError(
+            f"cannot write the picture {str(target)!r} ({error.strerror or error}): "
+            "name a file in a folder that can be written"
+        ) from error

@@ -1,0 +1,399 @@
+"""One run: a configuration becomes a folder with a trained model, and the folder becomes the model again.
+
+A run's folder holds ``config.yaml`` (everything, defaults included), ``metrics.json``,
+``checkpoints/best.ckpt`` (lowest validation NLL) and ``checkpoints/last.ckpt``, and ``logs/`` (CSV and
+TensorBoard). A checkpoint describes its model in plain values, so that it can be rebuilt from the file
+alone, and is read with ``weights_only=True``: nothing in it is executed.
+"""
+
+import csv
+import json
+import math
+import os
+import pickle
+import platform
+from collections.abc import Callable
+from dataclasses import dataclass
+from importlib import metadata
+from pathlib import Path
+from typing import Any
+
+import lightning
+import numpy as np
+import torch
+from jsonargparse import ArgumentParser, Namespace
+from lightning.pytorch import Trainer, seed_everything
+from lightning.pytorch.callbacks import ModelCheckpoint
+from lightning.pytorch.loggers import CSVLogger, TensorBoardLogger
+from lightning.pytorch.utilities import move_data_to_device
+from torch import Tensor, nn
+
+import seqmdn
+from seqmdn.data import Batch, SequenceDataModule
+from seqmdn.generation import generate
+from seqmdn.metrics import NegativeLogLikelihood
+from seqmdn.training import AtomicCheckpointIO, DensityModule, ReportProgress, StopOnInterrupt
+
+__all__ = [
+    "Interrupted",
+    "Run",
+    "draw",
+    "evaluate",
+    "fit",
+    "fit_parser",
+    "learning_curve",
+    "load_run",
+    "read_checkpoint",
+    "save_json",
+    "save_text",
+    "score",
+    "versions",
+]
+
+FORMAT = 1
+Report = Callable[[int, int, float | None], None]
+
+
+class Interrupted(KeyboardInterrupt):
+    """Ctrl-C was pressed and the state of the run is safe on disk."""
+
+
+@dataclass
+class Run:
+    """A trained model and what it was trained on.
+
+    Attributes:
+        model: The model, in evaluation mode.
+        data: The data module, set up.
+        checkpoint: The file that the weights come from.
+        description: What the checkpoint says of the model, the data and the training.
+    """
+
+    model: nn.Module
+    data: SequenceDataModule
+    checkpoint: Path
+    description: dict[str, Any]
+
+
+def fit_parser() -> ArgumentParser:
+    """Return the parser of a run's configuration: files merged in order, then the command line."""
+    parser = ArgumentParser(
+        prog="seqmdn fit",
+        description="Train one model. Later files and options override earlier ones.",
+    )
+    parser.add_argument("-c", "--config", action="config", help="a YAML file; may be given again")
+    parser.add_argument("--seed", type=int, default=0, help="seed of weights, batches and noise")
+    parser.add_argument("--data", type=SequenceDataModule, required=True, help="the data set")
+    parser.add_argument(
+        "--model", type=Callable[[int, int], nn.Module], required=True, help="the model"
+    )
+    parser.add_class_arguments(
+        DensityModule,
+        "training",
+        skip={"model", "per", "seed", "description"},
+        instantiate=False,
+    )
+    parser.add_class_arguments(
+        Trainer,
+        "trainer",
+        skip={"logger", "plugins", "default_root_dir", "enable_progress_bar"},
+        instantiate=False,
+    )
+    parser.set_defaults(
+        {
+            "trainer.enable_model_summary": False,
+            "trainer.num_sanity_val_steps": 0,
+            "trainer.use_distributed_sampler": False,
+            "trainer.check_val_every_n_epoch": None,
+        }
+    )
+    return parser
+
+
+def fit(config: Namespace, out: Path, resume: bool = False, report: Report | None = None) -> Run:
+    """Train the model that a configuration describes, then score it on the test split.
+
+    Args:
+        config: What :func:`fit_parser` made of files and options.
+        out: The run's folder, made if missing.
+        resume: Go on from the newest checkpoint in the folder.
+        report: Called with (step, steps, last validation NLL) while training.
+
+    Returns:
+        The run, with the weights of the lowest validation NLL.
+
+    Raises:
+        FileExistsError: If the folder holds a run and ``resume`` is not set.
+        FileNotFoundError: If ``resume`` is set and the folder holds no checkpoint.
+        Interrupted: After Ctrl-C, once a checkpoint is written.
+    """
+    if (out / "config.yaml").exists() and not resume:
+        raise FileExistsError(
+            f"{out} holds a run already: go on with it by `seqmdn fit --resume {out}`, "
+            "or choose another --out"
+        )
+    begun = out / "checkpoints" / "last.ckpt" if resume else None
+    if begun is not None:
+        read_checkpoint(begun)
+    parser = fit_parser()
+    made = parser.instantiate(config)
+    data: SequenceDataModule = made.data
+    data.seed = config.seed
+    data.prepare_data()
+    data.setup("fit")
+    seed_everything(config.seed, workers=True, verbose=False)
+    model = made.model(data.features, data.context)
+    plain = json.loads(parser.dump(config, format="json", skip_none=False))
+    description = {
+        "format": FORMAT,
+        "model": plain["model"],
+        "data": plain["data"],
+        "features": data.features,
+        "context": data.context,
+        "unit": data.unit,
+        "dataset": data.describe("train"),
+        "seed": config.seed,
+        "parameters": sum(p.numel() for p in model.parameters() if p.requires_grad),
+    }
+    module = DensityModule(
+        model, **vars(made.training), per=data.per, seed=config.seed, description=description
+    )
+    if begun is None:
+        model.initialise(data.sample_frames())
+    out.mkdir(parents=True, exist_ok=True)
+    parser.save(config, out / "config.yaml", overwrite=True, skip_none=False)
+
+    stop = StopOnInterrupt(out / "checkpoints" / "last.ckpt")
+    best = ModelCheckpoint(
+        dirpath=out / "checkpoints",
+        filename="best",
+        monitor="val/nll",
+        enable_version_counter=False,
+    )
+    last = ModelCheckpoint(
+        dirpath=out / "checkpoints", filename="last", enable_version_counter=False
+    )
+    table = CSVLogger(out, name="logs")
+    trainer = Trainer(
+        **{
+            **vars(made.trainer),
+            "callbacks": [*(made.trainer.callbacks or []), best, last, stop]
+            + ([ReportProgress(report)] if report else []),
+        },
+        default_root_dir=out,
+        logger=[table, TensorBoardLogger(out, name="logs", version=table.version)],
+        plugins=[AtomicCheckpointIO()],
+        enable_progress_bar=False,
+    )
+    trainer.fit(module, datamodule=data, ckpt_path=begun, weights_only=True)
+    if stop.interrupted:
+        raise Interrupted(f"stopped at step {trainer.global_step}")
+    run = load_run(out)
+    save_json(out / "metrics.json", score(run, "test") | {"seconds": module.seconds})
+    return run
+
+
+def evaluate(source: Path, split: str = "test", data: Path | None = None) -> dict[str, Any]:
+    """Score a run's model on a split and write the run's ``metrics.json``.
+
+    Args:
+        source: The run's folder, or a checkpoint file (then nothing is written).
+        split: ``"train"``, ``"valid"`` or ``"test"``.
+        data: Another store than the one that the run was trained on.
+
+    Returns:
+        What ``metrics.json`` holds: the NLL with its unit and standard error, bits per dimension, sizes,
+        and the NLL of every sequence.
+    """
+    metrics = score(load_run(source, data), split)
+    if source.is_dir():
+        path = source / "metrics.json"
+        if path.exists():
+            # The best checkpoint knows the time until it was written, not that of the whole training.
+            metrics["seconds"] = json.loads(path.read_text())["seconds"]
+        save_json(path, metrics)
+    return metrics
+
+
+@torch.inference_mode()
+def score(run: Run, split: str) -> dict[str, Any]:
+    """Score a model on a split; see :func:`evaluate`."""
+    device = torch.device("cuda" if torch.cuda.is_available() else "cpu")
+    model = run.model.to(device)
+    nll = NegativeLogLikelihood()
+    frames: list[Tensor] = []
+    nats: list[Tensor] = []
+    for batch in run.data.batches(split):
+        frames.append(batch.frames())
+        nats.append(model.log_prob(move_data_to_device(batch, device)).cpu())
+        nll.update(nats[-1], frames[-1] if run.data.per == "frame" else 1)
+    counts = torch.cat(frames)
+    dimensions = int(counts.sum()) * run.data.features
+    result: dict[str, Any] = {
+        "split": split,
+        "unit": run.data.unit,
+        "nll": float(nll.compute()),
+        "stderr": float(nll.stderr()),
+        "bits_per_dim": -float(torch.cat(nats).double().sum()) / dimensions / math.log(2),
+    }
+    limit = run.data.limit(split)
+    if limit is not None:
+        result |= {"limit": limit, "gap_to_limit": result["nll"] - limit}
+    return result | {
+        "params": run.description["parameters"],
+        "seconds": run.description["seconds"],
+        "steps": run.description["steps"],
+        "seed": run.description["seed"],
+        "dataset": run.data.describe(split),
+        "checkpoint": run.checkpoint.name,
+        "device": device_name(device),
+        "versions": versions(),
+        "nll_per_sequence": nll.values().tolist(),
+    }
+
+
+def load_run(source: Path, data: Path | None = None) -> Run:
+    """Rebuild a trained model and its data module.
+
+    Args:
+        source: A run's folder, or a checkpoint file.
+        data: Another store than the one that the run was trained on.
+
+    Raises:
+        FileNotFoundError: If there is no run.
+        ValueError: If the file is not a checkpoint of this program, or its weights are another model's.
+    """
+    checkpoint = source / "checkpoints" / "best.ckpt" if source.is_dir() else source
+    content = read_checkpoint(checkpoint)
+    description = content["seqmdn"]
+    parser = ArgumentParser(exit_on_error=False)
+    parser.add_argument("--model", type=Callable[[int, int], nn.Module])
+    parser.add_argument("--data", type=SequenceDataModule)
+    plain = {"model": description["model"], "data": description["data"]}
+    if data is not None:
+        plain["data"]["init_args"]["path"] = str(data)
+    made = parser.instantiate(parser.parse_object(plain))
+    model = made.model(description["features"], description["context"])
+    prefix = "model."
+    weights = {k.removeprefix(prefix): v for k, v in content["state_dict"].items() if k.startswith(prefix)}
+    try:
+        model.load_state_dict(weights)
+    except RuntimeError as error:
+        raise ValueError(f"{checkpoint} holds the weights of another model: {error}") from error
+    made.data.prepare_data()
+    made.data.setup("test")
+    if made.data.features != description["features"]:
+        raise ValueError(
+            f"{checkpoint} is of a model of {description['features']} features, the data have "
+            f"{made.data.features}: name the right store by --data"
+        )
+    return Run(model.eval(), made.data, checkpoint, description)
+
+
+def read_checkpoint(path: Path) -> dict[str, Any]:
+    """Read a checkpoint without executing anything in it.
+
+    Raises:
+        FileNotFoundError: If it is missing.
+        ValueError: If it is not a checkpoint of this program.
+    """
+    if not path.is_file():
+        raise FileNotFoundError(f"there is no checkpoint {path}: train one by `seqmdn fit`")
+    try:
+        content = torch.load(path, map_location="cpu", weights_only=True)
+    except (pickle.UnpicklingError, RuntimeError, EOFError, OSError, ValueError, KeyError) as error:
+        raise ValueError(f"{path} is not a checkpoint, or is damaged: {error}".split("\n")[0]) from error
+    found = content.get("seqmdn", {}).get("format") if isinstance(content, dict) else None
+    if found != FORMAT:
+        raise ValueError(
+            f"{path} is not a checkpoint of this version of seqmdn: expected format {FORMAT}, "
+            f"found {found}"
+        )
+    return content
+
+
+def draw(
+    run: Run,
+    num: int,
+    length: int | None = None,
+    prime: int = 0,
+    split: str = "test",
+    **options: Any,  # noqa: ANN401
+) -> tuple[Batch, Batch]:
+    """Draw sequences as long as real ones, under the context of real ones where the model has a context.
+
+    Args:
+        run: The run.
+        num: Number of sequences; with a context or a prime, real sequences are used again in turn.
+        length: Frames of each, those of the longest real sequence used by default.
+        prime: Number of first frames to take from real sequences.
+        split: Where the real sequences come from.
+        options: Temperatures, stop rule and seed; see :func:`seqmdn.generation.generate`.
+
+    Returns:
+        The drawn sequences and the real ones.
+
+    Raises:
+        ValueError: If the context of the split is shorter than ``length``, or a real sequence is shorter
+            than ``prime``.
+    """
+    indices = np.resize(run.data.store.indices(split), num)
+    real = run.data.sequences(split, indices)
+    length = int(real.lengths.max()) if length is None else length
+    if prime and int(real.lengths.min()) < prime:
+        raise ValueError(f"prime must be at most {int(real.lengths.min())}, found {prime}")
+    drawn = generate(
+        run.model,
+        num,
+        length,
+        context=real.context,
+        prime=real.values[:, :prime] if prime else None,
+        **options,
+    )
+    return drawn, real
+
+
+def learning_curve(run: Path) -> tuple[list[int], list[float]]:
+    """Return the steps and the validation NLLs that a run has logged, over all resumptions."""
+    found: dict[int, float] = {}
+    for path in sorted(run.glob("logs/version_*/metrics.csv"), key=lambda p: p.stat().st_mtime):
+        with path.open(newline="") as file:
+            for row in csv.DictReader(file):
+                if row.get("val/nll"):
+                    found[int(row["step"]) + 1] = float(row["val/nll"])
+    steps = sorted(found)
+    return steps, [found[step] for step in steps]
+
+
+def save_json(path: Path, content: dict[str, Any]) -> None:
+    """Write a JSON file under a temporary name and rename it."""
+    save_text(path, json.dumps(content, indent=2) + "\n")
+
+
+def save_text(path: Path, text: str) -> None:
+    """Write a text file under a temporary name and rename it."""
+    path.parent.mkdir(parents=True, exist_ok=True)
+    partial = path.with_name(f".{path.name}.{os.getpid()}")
+    try:
+        partial.write_text(text)
+        partial.replace(path)
+    finally:
+        partial.unlink(missing_ok=True)
+
+
+def versions() -> dict[str, str]:
+    """Return the versions that a number depends on."""
+    return {
+        "seqmdn": seqmdn.__version__,
+        "torch": torch.__version__,
+        "lightning": lightning.__version__,
+        "zuko": metadata.version("zuko"),
+        "python": platform.python_version(),
+    }
+
+
+def device_name(device: torch.device) -> str:
+    """Return what a person calls the device."""
+    if device.type == "cuda":
+        return torch.cuda.get_device_name(device)
+    return f"CPU, {torch.get_num_threads()} thread(s), {platform.machine()}"

@@ -1,0 +1,225 @@
+"""Training: the one LightningModule, and the callbacks of a run."""
+
+import math
+import os
+import signal
+import threading
+import time
+import uuid
+from collections.abc import Callable, Iterable
+from pathlib import Path
+from types import FrameType
+from typing import Any, Literal, Protocol
+
+import torch
+from lightning.pytorch import Callback, LightningModule, Trainer
+from lightning.pytorch.plugins import TorchCheckpointIO
+from torch import Tensor, nn
+from torch.optim import AdamW, Optimizer
+from torch.optim.lr_scheduler import LambdaLR
+
+from seqmdn.metrics import NegativeLogLikelihood
+
+__all__ = ["AtomicCheckpointIO", "DensityModule", "ReportProgress", "StopOnInterrupt"]
+
+
+class DensityBatch(Protocol):
+    """What training asks of a batch: how many frames of each example count."""
+
+    def frames(self) -> Tensor: ...
+
+
+class DensityModule(LightningModule):
+    """Trains any model that has ``loss(batch)`` and ``log_prob(batch)``.
+
+    The random numbers of a step (dropout) are a function of the seed, the step and the process alone,
+    so that a run resumed in its middle is the run that was never stopped.
+
+    Args:
+        model: A module with ``loss(batch) -> ()``, to be minimised, and ``log_prob(batch) -> (B,)`` in
+            nats.
+        optimizer: Makes the optimiser from parameter groups; weight decay applies to matrices only.
+        schedule: ``"cosine"`` falls to 0 over the run's steps, ``"constant"`` stays.
+        warmup: Steps over which the rate rises linearly at the start.
+        per: ``"frame"`` reports nats a frame, ``"sequence"`` nats a sequence.
+        seed: Seed of the steps' random numbers.
+        description: What a checkpoint must carry so that the model can be rebuilt; plain values only.
+
+    Raises:
+        FloatingPointError: During training, if the loss is not finite.
+    """
+
+    def __init__(
+        self,
+        model: nn.Module,
+        optimizer: Callable[[Iterable[dict[str, Any]]], Optimizer] = AdamW,
+        schedule: Literal["constant", "cosine"] = "cosine",
+        warmup: int = 0,
+        per: Literal["frame", "sequence"] = "frame",
+        seed: int = 0,
+        description: dict[str, Any] | None = None,
+    ) -> None:
+        super().__init__()
+        self.model = model
+        self.optimizer = optimizer
+        self.schedule = schedule
+        self.warmup = warmup
+        self.per = per
+        self.seed = seed
+        self.description = description or {}
+        self.nll = NegativeLogLikelihood()
+        self._seconds_before = 0.0
+        self._started: float | None = None
+        self._ended: float | None = None
+
+    @property
+    def seconds(self) -> float:
+        """Wall time spent in training so far, over all resumptions, in seconds."""
+        if self._started is None:
+            return self._seconds_before
+        return self._seconds_before + (self._ended or time.monotonic()) - self._started
+
+    def on_train_start(self) -> None:
+        self._started = time.monotonic()
+
+    def on_train_end(self) -> None:
+        self._ended = time.monotonic()
+
+    def training_step(self, batch: DensityBatch, index: int) -> Tensor:
+        torch.manual_seed(hash((self.seed, self.global_step, self.global_rank)) % 2**63)
+        loss = self.model.loss(batch)
+        if not torch.isfinite(loss):
+            raise FloatingPointError(
+                f"the loss at step {self.global_step} is {loss.item()}: lower the learning rate, clip "
+                "gradients (--trainer.gradient_clip_val 1) or look for outliers in the data"
+            )
+        self.log("train/loss", loss, batch_size=len(batch.frames()))
+        return loss
+
+    def validation_step(self, batch: DensityBatch, index: int) -> None:
+        self._score(batch)
+
+    def test_step(self, batch: DensityBatch, index: int) -> None:
+        self._score(batch)
+
+    def on_validation_epoch_end(self) -> None:
+        self._report("val/nll")
+
+    def on_test_epoch_end(self) -> None:
+        self._report("test/nll")
+
+    def configure_optimizers(self) -> dict[str, Any]:
+        matrices = [p for p in self.parameters() if p.requires_grad and p.ndim >= 2]
+        vectors = [p for p in self.parameters() if p.requires_grad and p.ndim < 2]
+        groups = [{"params": matrices}, {"params": vectors, "weight_decay": 0.0}]
+        optimizer = self.optimizer([group for group in groups if group["params"]])
+        total = self.trainer.estimated_stepping_batches
+        if self.schedule == "cosine" and not math.isfinite(total):
+            raise ValueError("a cosine schedule needs a budget: set --trainer.max_steps or max_epochs")
+
+        def factor(step: int) -> float:
+            if step < self.warmup:
+                return (step + 1) / (self.warmup + 1)
+            if self.schedule == "constant":
+                return 1.0
+            done = (step - self.warmup) / max(1, total - self.warmup)
+            return 0.5 * (1 + math.cos(math.pi * min(1.0, done)))
+
+        scheduler = LambdaLR(optimizer, factor)
+        return {
+            "optimizer": optimizer,
+            "lr_scheduler": {"scheduler": scheduler, "interval": "step"},
+        }
+
+    def on_save_checkpoint(self, checkpoint: dict[str, Any]) -> None:
+        checkpoint["seqmdn"] = self.description | {
+            "seconds": self.seconds,
+            "steps": self.global_step,
+        }
+
+    def on_load_checkpoint(self, checkpoint: dict[str, Any]) -> None:
+        self._seconds_before = checkpoint["seqmdn"]["seconds"]
+
+    def _score(self, batch: DensityBatch) -> None:
+        frames = batch.frames()
+        sizes = frames if self.per == "frame" else torch.ones_like(frames)
+        self.nll.update(self.model.log_prob(batch), sizes)
+
+    def _report(self, name: str) -> None:
+        self.log(name, self.nll.compute())
+        self.nll.reset()
+
+
+class ReportProgress(Callback):
+    """Tell somebody how far the training is, after every step and every validation.
+
+    Args:
+        report: Called with (step, steps of the budget, last validation NLL or None).
+    """
+
+    def __init__(self, report: Callable[[int, int, float | None], None]) -> None:
+        self.report = report
+        self.nll: float | None = None
+
+    def on_train_batch_end(self, trainer: Trainer, *_: Any) -> None:  # noqa: ANN401
+        self.report(trainer.global_step, int(trainer.estimated_stepping_batches), self.nll)
+
+    def on_validation_end(self, trainer: Trainer, *_: Any) -> None:  # noqa: ANN401
+        if not trainer.sanity_checking:
+            self.nll = float(trainer.callback_metrics["val/nll"])
+
+
+class StopOnInterrupt(Callback):
+    """On Ctrl-C, end the step under way, write a checkpoint and stop.
+
+    A second Ctrl-C stops at once; the checkpoints written before remain.
+
+    Args:
+        path: Where the checkpoint goes.
+    """
+
+    def __init__(self, path: Path) -> None:
+        self.path = path
+        self.interrupted = False
+        self._before: Any = None
+
+    def on_fit_start(self, trainer: Trainer, module: LightningModule) -> None:
+        if threading.current_thread() is threading.main_thread():
+            self._before = signal.signal(signal.SIGINT, self._handle)
+
+    def on_train_batch_end(self, trainer: Trainer, *_: Any) -> None:  # noqa: ANN401
+        if self.interrupted and not trainer.should_stop:
+            trainer.save_checkpoint(self.path)
+            trainer.should_stop = True
+
+    def teardown(self, trainer: Trainer, module: LightningModule, stage: str) -> None:
+        if self._before is not None:
+            signal.signal(signal.SIGINT, self._before)
+            self._before = None
+
+    def _handle(self, number: int, frame: FrameType | None) -> None:
+        if self.interrupted:
+            raise KeyboardInterrupt
+        self.interrupted = True
+
+
+class AtomicCheckpointIO(TorchCheckpointIO):
+    """Writes a checkpoint under a temporary name and renames it: no half checkpoint is ever seen."""
+
+    def save_checkpoint(
+        self,
+        checkpoint: dict[str, Any],
+        path: str | Path,
+        storage_options: Any | None = None,  # noqa: ANN401
+    ) -> None:
+        path = Path(path)
+        path.parent.mkdir(parents=True, exist_ok=True)
+        partial = path.with_name(f".{path.name}.{uuid.uuid4().hex}")
+        try:
+            with partial.open("wb") as file:
+                torch.save(checkpoint, file)
+                file.flush()
+                os.fsync(file.fileno())
+            partial.replace(path)
+        finally:
+            partial.unlink(missing_ok=True)
