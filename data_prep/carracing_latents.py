@@ -108,10 +108,8 @@ def _load(path: Path) -> dict[str, np.ndarray]:
     if not path.is_file():
         raise FileNotFoundError(
             f"expected the World Models series at {path}, found no such file: record rollouts and "
-            "encode them "
-            "with github.com/hardmaru/WorldModelsExperiments (carracing: extract.py, "
-            "vae_train.py, series.py), "
-            "then give the folder of series.npz as --source"
+            "encode them with github.com/hardmaru/WorldModelsExperiments (carracing: extract.py, "
+            "vae_train.py, series.py), then give the folder of series.npz as --source"
         )
     try:
         with np.load(path, allow_pickle=False) as archive:
@@ -119,8 +117,7 @@ def _load(path: Path) -> dict[str, np.ndarray]:
     except (KeyError, ValueError, zipfile.BadZipFile) as error:
         raise ValueError(
             f"{path}: expected an npz archive of plain arrays mu, logvar and action, found "
-            "something else "
-            f"({error}): download or record it again"
+            f"something else ({error}): download or record it again"
         ) from error
     steps = arrays["mu"].shape[:2]
     shapes = {name: array.shape for name, array in arrays.items()}
@@ -132,8 +129,7 @@ def _load(path: Path) -> dict[str, np.ndarray]:
     ):
         raise ValueError(
             f"{path}: expected mu and logvar of shape (rollouts, steps, latents) and action "
-            "(rollouts, steps, 3), "
-            f"more than {TEST + VALID} rollouts, found {shapes}"
+            f"(rollouts, steps, 3), more than {TEST + VALID} rollouts, found {shapes}"
         )
     return arrays
 

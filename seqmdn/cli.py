@@ -83,7 +83,8 @@ def _fit(words: list[str]) -> None:
         settings = Path(resumed) / "config.yaml"
         if not settings.is_file():
             raise FileNotFoundError(f"{resumed} holds no run to go on with: expected {settings}")
-        # The run's own configuration comes first, so that options can change it: a larger budget, say.
+        # The run's own configuration comes first, so that options can change it: a larger budget,
+        # say.
         words = ["-c", str(settings), *words]
     config = parser.parse_args(words)
     out, resume, progress = (config.pop(name) for name in ("out", "resume", "progress"))
@@ -113,8 +114,12 @@ def _sample(words: list[str]) -> None:
     parser.add_argument("--num", type=int, default=16, help="number of sequences")
     parser.add_argument("--out", type=Path, required=True, help="FILE.png, .svg, .wav, .npz or .h5")
     parser.add_argument("--length", type=int, help="frames of each; as real sequences by default")
-    parser.add_argument("--prime", type=int, default=0, help="first frames taken from real sequences")
-    parser.add_argument("--split", default="test", help="where real sequences and context come from")
+    parser.add_argument(
+        "--prime", type=int, default=0, help="first frames taken from real sequences"
+    )
+    parser.add_argument(
+        "--split", default="test", help="where real sequences and context come from"
+    )
     parser.add_argument("--mixing", type=float, default=1.0, help="temperature of mixing weights")
     parser.add_argument("--scale", type=float, default=1.0, help="temperature of the covariances")
     parser.add_argument("--temperature", type=float, help="both at once")
@@ -144,7 +149,9 @@ def _compare(words: list[str]) -> None:
         "Train the models of a recipe under one budget and put them into one table. "
         "Options that are not listed go to every `seqmdn fit`, such as --trainer.max_steps 500.",
     )
-    parser.add_argument("recipe", type=Path, help="a recipe's folder, such as recipes/pixels/digits")
+    parser.add_argument(
+        "recipe", type=Path, help="a recipe's folder, such as recipes/pixels/digits"
+    )
     parser.add_argument("--models", nargs="+", help="all models of the recipe by default")
     parser.add_argument("--seeds", type=int, default=1, help="runs a model")
     parser.add_argument("--out", type=Path, help="results/TASK/DATASET by default")
@@ -207,7 +214,7 @@ def _bars() -> Progress:
 
 @contextmanager
 def _telling(how: str | None) -> Iterator[Report]:
-    """How the progress of one training is told: a bar, a line a validation, or a line for a program."""
+    """Tell the progress of one training: by a bar, a line a validation, or lines of JSON."""
     how = how or ("bar" if sys.stderr.isatty() else "lines")
     if how == "bar":
         with _bars() as bars:
@@ -229,7 +236,9 @@ def _telling(how: str | None) -> Iterator[Report]:
             print(json.dumps({"step": step, "steps": steps, "nll": nll}), flush=True)
         if how == "lines" and nll != seen:
             seen = nll
-            print(f"step {step} of {steps}, {now - begun:.0f} s, validation NLL {nll:.4f}", flush=True)
+            print(
+                f"step {step} of {steps}, {now - begun:.0f} s, validation NLL {nll:.4f}", flush=True
+            )
 
     yield tell
 

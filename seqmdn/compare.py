@@ -15,8 +15,9 @@ from typing import Any
 import numpy as np
 
 import seqmdn
+from seqmdn.files import save_json, save_text
 from seqmdn.plotting import comparison_figure
-from seqmdn.runs import Interrupted, draw, fit_parser, learning_curve, load_run, save_json, save_text
+from seqmdn.runs import Interrupted, draw, fit_parser, learning_curve, load_run
 
 __all__ = ["Task", "compare", "markdown_table", "recipe_models", "summarise", "train_all"]
 
@@ -61,7 +62,7 @@ def recipe_models(recipe: Path) -> list[str]:
 def plan(
     recipe: Path, models: Sequence[str], seeds: int, out: Path, overrides: Sequence[str]
 ) -> list[Task]:
-    """Return the trainings of a comparison, every configuration checked before the first one starts."""
+    """Return the trainings of a comparison, every configuration checked before any starts."""
     known = recipe_models(recipe)
     unknown = [name for name in models if name not in known]
     if unknown:
@@ -72,7 +73,9 @@ def plan(
     for model in models:
         for seed in range(seeds):
             arguments = ("-c", f"{recipe}/base.yaml", "-c", f"{recipe}/{model}.yaml", *overrides)
-            task = Task(model, seed, (*arguments, "--seed", str(seed)), out / "runs" / f"{model}-{seed}")
+            task = Task(
+                model, seed, (*arguments, "--seed", str(seed)), out / "runs" / f"{model}-{seed}"
+            )
             fit_parser().parse_args(list(task.arguments))
             tasks.append(task)
     return tasks
@@ -83,7 +86,8 @@ def train_all(
 ) -> None:
     """Run the trainings, ``jobs`` at a time, each as a ``seqmdn fit`` of its own.
 
-    With more than one job each training has one thread. Finished runs are kept when ``resume`` is set.
+    With more than one job each training has one thread. Finished runs are kept when ``resume`` is
+    set.
 
     Raises:
         Interrupted: After Ctrl-C, once every training under way has written its checkpoint.
@@ -100,7 +104,16 @@ def train_all(
         target = ("--resume", str(task.out)) if started else ("--out", str(task.out))
         with (task.out / "log.txt").open("a") as log:
             process = subprocess.Popen(
-                [sys.executable, "-m", "seqmdn", "fit", *task.arguments, *target, "--progress", "json"],
+                [
+                    sys.executable,
+                    "-m",
+                    "seqmdn",
+                    "fit",
+                    *task.arguments,
+                    *target,
+                    "--progress",
+                    "json",
+                ],
                 stdout=subprocess.PIPE,
                 stderr=log,
                 text=True,
@@ -140,7 +153,7 @@ def compare(
     out: Path,
     command: str,
 ) -> dict[str, Any]:
-    """Gather finished runs into one table and write ``compare.json``, ``compare.md`` and ``compare.png``.
+    """Gather finished runs into one table: ``compare.json``, ``compare.md`` and ``compare.png``.
 
     Args:
         recipe: The recipe's folder.
@@ -162,14 +175,16 @@ def compare(
     return result
 
 
-def summarise(recipe: Path, metrics: Mapping[Task, Mapping[str, Any]], command: str) -> dict[str, Any]:
+def summarise(
+    recipe: Path, metrics: Mapping[Task, Mapping[str, Any]], command: str
+) -> dict[str, Any]:
     """Return the content of ``compare.json`` from each run's metrics."""
     first = next(iter(metrics.values()))
     for task, found in metrics.items():
         if found["dataset"] != first["dataset"] or found["unit"] != first["unit"]:
             raise ValueError(
-                f"{task.name} was scored on other data: expected {first['dataset']} in {first['unit']}, "
-                f"found {found['dataset']} in {found['unit']}"
+                f"{task.name} was scored on other data: expected {first['dataset']} in "
+                f"{first['unit']}, found {found['dataset']} in {found['unit']}"
             )
     models = list(dict.fromkeys(task.model for task in metrics))
     runs = {name: [(t, m) for t, m in metrics.items() if t.model == name] for name in models}
@@ -187,7 +202,9 @@ def summarise(recipe: Path, metrics: Mapping[Task, Mapping[str, Any]], command: 
         },
         "unit": first["unit"],
         **({"limit": first["limit"]} if "limit" in first else {}),
-        "models": {name: _entry(values[name], [found for _, found in runs[name]]) for name in models},
+        "models": {
+            name: _entry(values[name], [found for _, found in runs[name]]) for name in models
+        },
         "paired": {
             f"{b} - {a}": _paired(values[b], values[a])
             for i, a in enumerate(models)
@@ -253,7 +270,7 @@ def _entry(values: np.ndarray, found: Sequence[Mapping[str, Any]]) -> dict[str, 
 
 
 def _standard_error(values: np.ndarray) -> float:
-    """Standard error of the mean of (seeds, sequences), the two kinds of chance added in squares."""
+    """Standard error of the mean over (seeds, sequences), both kinds of chance together."""
     squared = values.mean(axis=0).var(ddof=1) / values.shape[1]
     if values.shape[0] > 1:
         squared += values.mean(axis=1).var(ddof=1) / values.shape[0]
@@ -282,7 +299,7 @@ def _difference(result: Mapping[str, Any], name: str, best: str) -> dict[str, fl
 
 
 def _git_revision() -> str | None:
-    """The revision of the code, with ``-dirty`` where it was changed since; None outside a clone."""
+    """Name the revision of the code, ``-dirty`` where it was changed since, if it is a clone."""
     folder = Path(seqmdn.__file__).parent
     command = ["git", "-C", str(folder), "describe", "--always", "--dirty", "--abbrev=12"]
     try:

@@ -1,12 +1,11 @@
 """Drawn sequences as files: pictures, arrays, stores and sound."""
 
-import os
-import uuid
 from pathlib import Path
 
 import numpy as np
 
 from seqmdn.data import Batch, Store, StoreWriter
+from seqmdn.files import written_whole
 from seqmdn.plotting import save_samples
 
 __all__ = ["save_sequences"]
@@ -17,9 +16,9 @@ ENDINGS = (".png", ".svg", ".npz", ".h5", ".wav")
 def save_sequences(path: Path, drawn: Batch, real: Batch, store: Store) -> None:
     """Write drawn sequences; the ending of the file says how.
 
-    ``.png`` and ``.svg`` show them below real ones, ``.npz`` holds ``values`` (S, T, D) and ``lengths``
-    (S,), ``.h5`` is a store like the one trained on, its sequences in the split "test", ``.wav`` holds
-    all of them one after another.
+    ``.png`` and ``.svg`` show them below real ones, ``.npz`` holds ``values`` (S, T, D) and
+    ``lengths`` (S,), ``.h5`` is a store like the one trained on, its sequences in the split "test",
+    ``.wav`` holds all of them one after another.
 
     Args:
         path: The file, written whole or not at all.
@@ -49,9 +48,7 @@ def save_sequences(path: Path, drawn: Batch, real: Batch, store: Store) -> None:
             for frames, length in zip(values, lengths, strict=True):
                 writer.append(frames[:length], "test")
         return
-    path.parent.mkdir(parents=True, exist_ok=True)
-    partial = path.with_name(f".{uuid.uuid4().hex}.{path.name}")
-    try:
+    with written_whole(path) as partial:
         if path.suffix == ".npz":
             np.savez_compressed(partial, values=values, lengths=lengths)
         else:
@@ -59,9 +56,6 @@ def save_sequences(path: Path, drawn: Batch, real: Batch, store: Store) -> None:
 
             sound = np.concatenate([v[:n].ravel() for v, n in zip(values, lengths, strict=True)])
             soundfile.write(partial, sound, int(store.attributes["sample_rate"]))
-        os.replace(partial, path)
-    finally:
-        partial.unlink(missing_ok=True)
 
 
 def check_ending(path: Path, store: Store) -> None:

@@ -1,7 +1,7 @@
 r"""The algebra of a precision matrix :math:`\Lambda = \mathrm{diag}(d) + U U^\top` in O(D R + R^3).
 
 Every function takes `diagonal` d (*batch, D), positive, and `factor` U (*batch, D, R); batch shapes
-broadcast. Only the two functions that return a D x D matrix form one. R = 0 takes a path of its own,
+broadcast. Only the two functions that return a D x D matrix form one. R = 0 takes its own path,
 which costs what a diagonal matrix costs. All of it runs in float32 or better, under autocast too.
 
 References:
@@ -51,8 +51,8 @@ def widen(tensor: Tensor) -> Tensor:
 def full_precision(function: _Function) -> _Function:
     """Makes a function compute in float32 or better.
 
-    Turns autocast off inside it and widens half-precision arguments: a density in bfloat16 keeps two
-    or three digits, fewer than the differences that models are compared by.
+    Turns autocast off inside it and widens half-precision arguments: a density in bfloat16 keeps
+    two or three digits, fewer than the differences that models are compared by.
 
     Example:
         >>> product = full_precision(torch.matmul)
@@ -64,7 +64,7 @@ def full_precision(function: _Function) -> _Function:
     """
 
     @functools.wraps(function)
-    def wrapper(*args: Any, **kwargs: Any) -> Any:  # noqa: ANN401
+    def wrapper(*args: Any, **kwargs: Any) -> Any:
         args = tuple(widen(a) if isinstance(a, Tensor) else a for a in args)
         kwargs = {k: widen(a) if isinstance(a, Tensor) else a for k, a in kwargs.items()}
         active = [device for device in _AUTOCAST_DEVICES if torch.is_autocast_enabled(device)]

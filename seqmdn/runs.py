@@ -1,16 +1,14 @@
-"""One run: a configuration becomes a folder with a trained model, and the folder becomes the model again.
+"""One run: a configuration becomes a folder, and the folder becomes the trained model again.
 
 A run's folder holds ``config.yaml`` (everything, defaults included), ``metrics.json``,
-``checkpoints/best.ckpt`` (lowest validation NLL) and ``checkpoints/last.ckpt``, and ``logs/`` (CSV and
-TensorBoard). A checkpoint describes its model in plain values, so that it can be rebuilt from the file
-alone, and is read with ``weights_only=True``: nothing in it is executed.
+``checkpoints/best.ckpt`` (lowest validation NLL) and ``checkpoints/last.ckpt``, and ``logs/`` (CSV
+and TensorBoard). A checkpoint describes its model in plain values, so that it can be rebuilt from
+the file alone, and is read with ``weights_only=True``: nothing in it is executed.
 """
 
 import csv
 import json
 import math
-import os
-import pickle
 import platform
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -26,13 +24,16 @@ from lightning.pytorch import Trainer, seed_everything
 from lightning.pytorch.callbacks import ModelCheckpoint
 from lightning.pytorch.loggers import CSVLogger, TensorBoardLogger
 from lightning.pytorch.utilities import move_data_to_device
-from torch import Tensor, nn
+from torch import Tensor
 
 import seqmdn
+from seqmdn.checkpoints import FORMAT, AtomicCheckpointIO, read_checkpoint
 from seqmdn.data import Batch, SequenceDataModule
+from seqmdn.files import save_json
 from seqmdn.generation import generate
 from seqmdn.metrics import NegativeLogLikelihood
-from seqmdn.training import AtomicCheckpointIO, DensityModule, ReportProgress, StopOnInterrupt
+from seqmdn.models import DensityModel, SequenceModel
+from seqmdn.training import DensityModule, ReportProgress, StopOnInterrupt
 
 __all__ = [
     "Interrupted",
@@ -43,14 +44,10 @@ __all__ = [
     "fit_parser",
     "learning_curve",
     "load_run",
-    "read_checkpoint",
-    "save_json",
-    "save_text",
     "score",
     "versions",
 ]
 
-FORMAT = 1
 Report = Callable[[int, int, float | None], None]
 
 
@@ -69,7 +66,7 @@ class Run:
         description: What the checkpoint says of the model, the data and the training.
     """
 
-    model: nn.Module
+    model: DensityModel
     data: SequenceDataModule
     checkpoint: Path
     description: dict[str, Any]
@@ -85,7 +82,7 @@ def fit_parser() -> ArgumentParser:
     parser.add_argument("--seed", type=int, default=0, help="seed of weights, batches and noise")
     parser.add_argument("--data", type=SequenceDataModule, required=True, help="the data set")
     parser.add_argument(
-        "--model", type=Callable[[int, int], nn.Module], required=True, help="the model"
+        "--model", type=Callable[[int, int], DensityModel], required=True, help="the model"
     )
     parser.add_class_arguments(
         DensityModule,
@@ -202,14 +199,15 @@ def evaluate(source: Path, split: str = "test", data: Path | None = None) -> dic
         data: Another store than the one that the run was trained on.
 
     Returns:
-        What ``metrics.json`` holds: the NLL with its unit and standard error, bits per dimension, sizes,
-        and the NLL of every sequence.
+        What ``metrics.json`` holds: the NLL with its unit and standard error, bits per dimension,
+        sizes, and the NLL of every sequence.
     """
     metrics = score(load_run(source, data), split)
     if source.is_dir():
         path = source / "metrics.json"
         if path.exists():
-            # The best checkpoint knows the time until it was written, not that of the whole training.
+            # The best checkpoint knows the time until it was written, not that of the whole
+            # training.
             metrics["seconds"] = json.loads(path.read_text())["seconds"]
         save_json(path, metrics)
     return metrics
@@ -261,13 +259,14 @@ def load_run(source: Path, data: Path | None = None) -> Run:
 
     Raises:
         FileNotFoundError: If there is no run.
-        ValueError: If the file is not a checkpoint of this program, or its weights are another model's.
+        ValueError: If the file is not a checkpoint of this program, or its weights are another
+            model's.
     """
     checkpoint = source / "checkpoints" / "best.ckpt" if source.is_dir() else source
     content = read_checkpoint(checkpoint)
     description = content["seqmdn"]
     parser = ArgumentParser(exit_on_error=False)
-    parser.add_argument("--model", type=Callable[[int, int], nn.Module])
+    parser.add_argument("--model", type=Callable[[int, int], DensityModel])
     parser.add_argument("--data", type=SequenceDataModule)
     plain = {"model": description["model"], "data": description["data"]}
     if data is not None:
@@ -275,7 +274,9 @@ def load_run(source: Path, data: Path | None = None) -> Run:
     made = parser.instantiate(parser.parse_object(plain))
     model = made.model(description["features"], description["context"])
     prefix = "model."
-    weights = {k.removeprefix(prefix): v for k, v in content["state_dict"].items() if k.startswith(prefix)}
+    weights = {
+        k.removeprefix(prefix): v for k, v in content["state_dict"].items() if k.startswith(prefix)
+    }
     try:
         model.load_state_dict(weights)
     except RuntimeError as error:
@@ -290,37 +291,16 @@ def load_run(source: Path, data: Path | None = None) -> Run:
     return Run(model.eval(), made.data, checkpoint, description)
 
 
-def read_checkpoint(path: Path) -> dict[str, Any]:
-    """Read a checkpoint without executing anything in it.
-
-    Raises:
-        FileNotFoundError: If it is missing.
-        ValueError: If it is not a checkpoint of this program.
-    """
-    if not path.is_file():
-        raise FileNotFoundError(f"there is no checkpoint {path}: train one by `seqmdn fit`")
-    try:
-        content = torch.load(path, map_location="cpu", weights_only=True)
-    except (pickle.UnpicklingError, RuntimeError, EOFError, OSError, ValueError, KeyError) as error:
-        raise ValueError(f"{path} is not a checkpoint, or is damaged: {error}".split("\n")[0]) from error
-    found = content.get("seqmdn", {}).get("format") if isinstance(content, dict) else None
-    if found != FORMAT:
-        raise ValueError(
-            f"{path} is not a checkpoint of this version of seqmdn: expected format {FORMAT}, "
-            f"found {found}"
-        )
-    return content
-
-
 def draw(
     run: Run,
     num: int,
     length: int | None = None,
     prime: int = 0,
     split: str = "test",
-    **options: Any,  # noqa: ANN401
+    **options: Any,
 ) -> tuple[Batch, Batch]:
-    """Draw sequences as long as real ones, under the context of real ones where the model has a context.
+    """Draw sequences as long as real ones, under the context of real ones where the model has a
+    context.
 
     Args:
         run: The run.
@@ -334,9 +314,11 @@ def draw(
         The drawn sequences and the real ones.
 
     Raises:
-        ValueError: If the context of the split is shorter than ``length``, or a real sequence is shorter
-            than ``prime``.
+        ValueError: If the context of the split is shorter than ``length``, or a real sequence is
+            shorter than ``prime``.
     """
+    if not isinstance(run.model, SequenceModel):
+        raise ValueError(f"a {type(run.model).__name__} has no sequences to draw")
     indices = np.resize(run.data.store.indices(split), num)
     real = run.data.sequences(split, indices)
     length = int(real.lengths.max()) if length is None else length
@@ -363,22 +345,6 @@ def learning_curve(run: Path) -> tuple[list[int], list[float]]:
                     found[int(row["step"]) + 1] = float(row["val/nll"])
     steps = sorted(found)
     return steps, [found[step] for step in steps]
-
-
-def save_json(path: Path, content: dict[str, Any]) -> None:
-    """Write a JSON file under a temporary name and rename it."""
-    save_text(path, json.dumps(content, indent=2) + "\n")
-
-
-def save_text(path: Path, text: str) -> None:
-    """Write a text file under a temporary name and rename it."""
-    path.parent.mkdir(parents=True, exist_ok=True)
-    partial = path.with_name(f".{path.name}.{os.getpid()}")
-    try:
-        partial.write_text(text)
-        partial.replace(path)
-    finally:
-        partial.unlink(missing_ok=True)
 
 
 def versions() -> dict[str, str]:

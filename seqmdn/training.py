@@ -1,49 +1,42 @@
 """Training: the one LightningModule, and the callbacks of a run."""
 
 import math
-import os
 import signal
 import threading
 import time
-import uuid
 from collections.abc import Callable, Iterable
 from pathlib import Path
 from types import FrameType
-from typing import Any, Literal, Protocol
+from typing import Any, Literal
 
 import torch
 from lightning.pytorch import Callback, LightningModule, Trainer
-from lightning.pytorch.plugins import TorchCheckpointIO
-from torch import Tensor, nn
+from lightning.pytorch.utilities.types import OptimizerLRSchedulerConfig
+from torch import Tensor
 from torch.optim import AdamW, Optimizer
 from torch.optim.lr_scheduler import LambdaLR
 
 from seqmdn.metrics import NegativeLogLikelihood
+from seqmdn.models import DensityBatch, DensityModel
 
-__all__ = ["AtomicCheckpointIO", "DensityModule", "ReportProgress", "StopOnInterrupt"]
-
-
-class DensityBatch(Protocol):
-    """What training asks of a batch: how many frames of each example count."""
-
-    def frames(self) -> Tensor: ...
+__all__ = ["DensityModule", "ReportProgress", "StopOnInterrupt"]
 
 
 class DensityModule(LightningModule):
-    """Trains any model that has ``loss(batch)`` and ``log_prob(batch)``.
+    """Trains a model of a density and reports its negative log-likelihood.
 
-    The random numbers of a step (dropout) are a function of the seed, the step and the process alone,
-    so that a run resumed in its middle is the run that was never stopped.
+    The random numbers of a step (dropout) are a function of the seed, the step and the process
+    alone, so that a run resumed in its middle is the run that was never stopped.
 
     Args:
-        model: A module with ``loss(batch) -> ()``, to be minimised, and ``log_prob(batch) -> (B,)`` in
-            nats.
+        model: The model.
         optimizer: Makes the optimiser from parameter groups; weight decay applies to matrices only.
         schedule: ``"cosine"`` falls to 0 over the run's steps, ``"constant"`` stays.
         warmup: Steps over which the rate rises linearly at the start.
         per: ``"frame"`` reports nats a frame, ``"sequence"`` nats a sequence.
         seed: Seed of the steps' random numbers.
-        description: What a checkpoint must carry so that the model can be rebuilt; plain values only.
+        description: What a checkpoint must carry so that the model can be built again; plain
+            values.
 
     Raises:
         FloatingPointError: During training, if the loss is not finite.
@@ -51,7 +44,7 @@ class DensityModule(LightningModule):
 
     def __init__(
         self,
-        model: nn.Module,
+        model: DensityModel,
         optimizer: Callable[[Iterable[dict[str, Any]]], Optimizer] = AdamW,
         schedule: Literal["constant", "cosine"] = "cosine",
         warmup: int = 0,
@@ -90,8 +83,8 @@ class DensityModule(LightningModule):
         loss = self.model.loss(batch)
         if not torch.isfinite(loss):
             raise FloatingPointError(
-                f"the loss at step {self.global_step} is {loss.item()}: lower the learning rate, clip "
-                "gradients (--trainer.gradient_clip_val 1) or look for outliers in the data"
+                f"the loss at step {self.global_step} is {loss.item()}: lower the learning rate, "
+                "clip gradients (--trainer.gradient_clip_val 1) or look for outliers in the data"
             )
         self.log("train/loss", loss, batch_size=len(batch.frames()))
         return loss
@@ -108,14 +101,19 @@ class DensityModule(LightningModule):
     def on_test_epoch_end(self) -> None:
         self._report("test/nll")
 
-    def configure_optimizers(self) -> dict[str, Any]:
+    def configure_optimizers(self) -> OptimizerLRSchedulerConfig:
         matrices = [p for p in self.parameters() if p.requires_grad and p.ndim >= 2]
         vectors = [p for p in self.parameters() if p.requires_grad and p.ndim < 2]
-        groups = [{"params": matrices}, {"params": vectors, "weight_decay": 0.0}]
+        groups: list[dict[str, Any]] = [
+            {"params": matrices},
+            {"params": vectors, "weight_decay": 0.0},
+        ]
         optimizer = self.optimizer([group for group in groups if group["params"]])
         total = self.trainer.estimated_stepping_batches
         if self.schedule == "cosine" and not math.isfinite(total):
-            raise ValueError("a cosine schedule needs a budget: set --trainer.max_steps or max_epochs")
+            raise ValueError(
+                "a cosine schedule needs a budget: set --trainer.max_steps or max_epochs"
+            )
 
         def factor(step: int) -> float:
             if step < self.warmup:
@@ -161,12 +159,13 @@ class ReportProgress(Callback):
         self.report = report
         self.nll: float | None = None
 
-    def on_train_batch_end(self, trainer: Trainer, *_: Any) -> None:  # noqa: ANN401
+    def on_train_batch_end(self, trainer: Trainer, *_: Any) -> None:
         self.report(trainer.global_step, int(trainer.estimated_stepping_batches), self.nll)
 
-    def on_validation_end(self, trainer: Trainer, *_: Any) -> None:  # noqa: ANN401
+    def on_validation_end(self, trainer: Trainer, *_: Any) -> None:
         if not trainer.sanity_checking:
             self.nll = float(trainer.callback_metrics["val/nll"])
+            self.on_train_batch_end(trainer)
 
 
 class StopOnInterrupt(Callback):
@@ -187,7 +186,7 @@ class StopOnInterrupt(Callback):
         if threading.current_thread() is threading.main_thread():
             self._before = signal.signal(signal.SIGINT, self._handle)
 
-    def on_train_batch_end(self, trainer: Trainer, *_: Any) -> None:  # noqa: ANN401
+    def on_train_batch_end(self, trainer: Trainer, *_: Any) -> None:
         if self.interrupted and not trainer.should_stop:
             trainer.save_checkpoint(self.path)
             trainer.should_stop = True
@@ -201,25 +200,3 @@ class StopOnInterrupt(Callback):
         if self.interrupted:
             raise KeyboardInterrupt
         self.interrupted = True
-
-
-class AtomicCheckpointIO(TorchCheckpointIO):
-    """Writes a checkpoint under a temporary name and renames it: no half checkpoint is ever seen."""
-
-    def save_checkpoint(
-        self,
-        checkpoint: dict[str, Any],
-        path: str | Path,
-        storage_options: Any | None = None,  # noqa: ANN401
-    ) -> None:
-        path = Path(path)
-        path.parent.mkdir(parents=True, exist_ok=True)
-        partial = path.with_name(f".{path.name}.{uuid.uuid4().hex}")
-        try:
-            with partial.open("wb") as file:
-                torch.save(checkpoint, file)
-                file.flush()
-                os.fsync(file.fileno())
-            partial.replace(path)
-        finally:
-            partial.unlink(missing_ok=True)

@@ -103,8 +103,7 @@ def _pad(sequences: Sequence[Frames], length: int) -> Tensor:  # (B, T, D)
         if len(frames) > length or frames.shape[1:] != first.shape[1:]:
             raise ValueError(
                 f"collate expected frames of shape {tuple(first.shape[1:])} and at most {length} "
-                "of them, "
-                f"found a sequence of shape {tuple(frames.shape)}"
+                f"of them, found a sequence of shape {tuple(frames.shape)}"
             )
         row[: len(frames)] = frames
         row[len(frames) :] = frames[-1]

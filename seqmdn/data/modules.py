@@ -7,7 +7,7 @@ __all__ = ["SequenceDataModule"]
 import re
 import subprocess
 import sys
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator
 from pathlib import Path
 from typing import Any, Literal, NamedTuple
 
@@ -131,9 +131,7 @@ class SequenceDataModule(LightningDataModule):
         command = [sys.executable, "-m", self.prepare, "--out", str(self.path)]
         result = subprocess.run(command, stderr=subprocess.PIPE, text=True, check=False)
         if result.returncode or not self.path.exists():
-            said = result.stderr.strip().splitlines() or [
-                "it wrote no such file and gave no reason"
-            ]
+            said = result.stderr.strip().splitlines() or ["it did not say why"]
             raise RuntimeError(
                 f"{self.path} is missing, and python -m {self.prepare} could not write it: "
                 f"{said[-1]}"
@@ -144,8 +142,8 @@ class SequenceDataModule(LightningDataModule):
         if hasattr(self, "store"):
             return
         store = Store(self.path)
-        stored = store.features
-        self.features = stored if self.noise is None else self.noise.features(stored)
+        noise = self.noise
+        self.features = store.features if noise is None else noise.features(store.features)
         self.context = store.context_features
         word = store.attributes.get("sequence", "sequence")
         self.unit = "nats/frame" if self.per == "frame" else f"nats/{word}"
@@ -163,8 +161,8 @@ class SequenceDataModule(LightningDataModule):
         if self.batch_size % ranks:
             raise ValueError(
                 f"expected a batch_size that {ranks} ranks can share evenly, found "
-                f"{self.batch_size}: "
-                f"batch_size counts the sequences of a step on all ranks together"
+                f"{self.batch_size}: batch_size counts the sequences of a step on all ranks "
+                "together"
             )
         plan = _Plan(self.store, self.window, self.burn_in, self.seed)
         steps = -(-plan.entries // self.batch_size)
@@ -196,13 +194,9 @@ class SequenceDataModule(LightningDataModule):
         for keys in self._eval_keys(split, self._indices(split)):
             yield items[keys]
 
-    def sequences(self, split: str, indices: Sequence[int]) -> Batch:
+    def sequences(self, split: str, indices: Iterable[int]) -> Batch:
         """Gives these sequences of a split, whole, as :meth:`batches` would."""
-        number = SPLITS.index(split)
-        lengths = self.store.lengths
-        return self._items()[
-            [_Key(int(i), 0, 0, int(lengths[i]), (_SCORE, number, int(i))) for i in indices]
-        ]
+        return self._items()[[self._score_key(split, int(index)) for index in indices]]
 
     def sample_frames(self, limit: int = 100_000) -> Tensor:  # (N, D)
         """Gives training frames after noise, for whatever looks at data before training.
@@ -228,17 +222,16 @@ class SequenceDataModule(LightningDataModule):
         for index, first, stop in pieces:
             if missing <= 0:
                 break
-            values, _, _ = items.item(_Key(index, first, first, stop, (_SAMPLE, index, first)))
+            values, _, _ = items.item(_Key(index, first, None, stop, (_SAMPLE, index, first)))
             frames.append(values[:missing])
             missing -= len(frames[-1])
         return torch.from_numpy(np.concatenate(frames))
 
     def limit(self, split: str) -> float | None:
-        """Gives the entropy of the noise in ``unit``, which no model's NLL can go below, if it has
-        one.
+        """Gives the entropy of the noise, if it has one: no model's NLL can be lower.
 
-        The mean over the split's sequences of each one's mean frame (or, with ``per="sequence"``,
-        sum).
+        In ``unit``: the mean over the split's sequences of each one's mean over frames or, with
+        ``per="sequence"``, of its sum.
         """
         if self.noise is None:
             return None
@@ -272,19 +265,18 @@ class SequenceDataModule(LightningDataModule):
         return indices
 
     def _ranks(self) -> tuple[int, int]:
-        return (
-            (1, 0) if self.trainer is None else (self.trainer.world_size, self.trainer.global_rank)
-        )
+        trainer = self.trainer
+        return (1, 0) if trainer is None else (trainer.world_size, trainer.global_rank)
 
     def _items(self) -> _Items:
         return _Items(self.store, self.noise)
 
+    def _score_key(self, split: str, index: int) -> _Key:
+        seed = (_SCORE, SPLITS.index(split), index)
+        return _Key(index, 0, None, int(self.store.lengths[index]), seed)
+
     def _eval_keys(self, split: str, indices: NDArray[np.int64]) -> list[list[_Key]]:
-        number = SPLITS.index(split)
-        keys = [
-            _Key(index, 0, 0, int(self.store.lengths[index]), (_SCORE, number, index))
-            for index in indices.tolist()
-        ]
+        keys = [self._score_key(split, index) for index in indices.tolist()]
         size = self.eval_batch_size
         return [keys[first : first + size] for first in range(0, len(keys), size)]
 
@@ -293,25 +285,24 @@ class SequenceDataModule(LightningDataModule):
         ranks, rank = self._ranks()
         if len(indices) < ranks:
             raise ValueError(
-                f"{self.path}: expected at least {ranks} sequences of split {split!r}, one a rank, "
-                f"found {len(indices)}: use fewer devices"
+                f"{self.path}: expected at least {ranks} sequences of split {split!r}, one a "
+                f"rank, found {len(indices)}: use fewer devices"
             )
         keys = self._eval_keys(split, indices[rank::ranks])
         return _Loader(self._items(), lambda: iter(keys), len(keys), self.workers)
 
 
-# What random numbers are for. The words after one of these are as many as NumPy's seeding tells
-# apart from
-# any other words, which it does not do for trailing zeros of lists of unequal length.
+# What random numbers are for: the first word of each seed. None is 0, and all seeds of one purpose
+# have the same number of words, since NumPy cannot tell [1] from [1, 0].
 _ORDER, _TRAIN, _SCORE, _SAMPLE = 1, 2, 3, 4
 
 
 class _Key(NamedTuple):
-    """One item: frames begin to stop of a sequence, of which those from first on count."""
+    """One item: frames begin to stop of a sequence, of which those from first on (or all) count."""
 
     sequence: int
     begin: int
-    first: int
+    first: int | None
     stop: int
     seed: tuple[int, ...]
 
@@ -323,15 +314,14 @@ class _Items(Dataset[Batch]):
         self.store = store
         self.noise = noise
 
-    def item(self, key: _Key) -> tuple[NDArray[np.float32], NDArray[np.float32] | None, int]:
+    def item(self, key: _Key) -> tuple[NDArray[np.float32], NDArray[np.float32] | None, int | None]:
         values, context = self.store.read(key.sequence, key.begin, key.stop)
         if self.noise is not None:
             values = self.noise.draw(values, np.random.default_rng(key.seed))
-        return values, context, key.first - key.begin
+        return values, context, None if key.first is None else key.first - key.begin
 
     def __getitem__(self, keys: list[_Key]) -> Batch:
-        batch = collate([self.item(key) for key in keys])
-        return batch if any(key.first for key in keys) else batch._replace(start=None)
+        return collate([self.item(key) for key in keys])
 
 
 class _Plan:
@@ -373,8 +363,7 @@ class _Plan:
             places = (rng.integers(circle) + self._window * np.arange(taken)) % circle
             row = np.searchsorted(self._ends, places, side="right")
             lengths = self._lengths[self._long[row]]
-            # The first end of a sequence is a window of its first frame only, the last one of its
-            # last.
+            # A sequence's first window ends after its first frame, its last one begins at its last.
             stops = places - (self._ends[row] - lengths - self._window + 1) + 1
             first = np.maximum(0, stops - self._window)
             windows.append(np.stack([self._long[row], first, np.minimum(stops, lengths)], axis=1))
@@ -424,8 +413,7 @@ class _Loader:
         )
 
     def __iter__(self) -> Iterator[Batch]:
-        # A generator begins at its first batch: only then is the trainer's step the one to begin
-        # at.
+        # A generator starts with its first batch; only by then has the trainer restored its step.
         yield from self._loader
 
     def __len__(self) -> int:

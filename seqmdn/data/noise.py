@@ -53,8 +53,8 @@ class UniformDequantise(Noise):
         A note on the evaluation of generative models (Theis, van den Oord, Bethge, 2016).
 
     Example:
-        >>> y = UniformDequantise().draw(np.full((1000, 2), 16, np.float32),
-        np.random.default_rng(0))
+        >>> levels = np.full((1000, 2), 16, np.float32)
+        >>> y = UniformDequantise().draw(levels, np.random.default_rng(0))
         >>> bool((y > 16).all() and (y < 17).all())
         True
         >>> round(float(y.mean()), 1)
@@ -74,8 +74,7 @@ class UniformDequantise(Noise):
         if not (above < high).all():
             raise ValueError(
                 f"UniformDequantise expected levels of distance {self.width} that float32 can "
-                "tell apart, "
-                f"found a level of {np.abs(low).max():g}: rescale the stored values"
+                f"tell apart, found a level of {np.abs(low).max():g}: rescale the stored values"
             )
         return np.clip((low + self.width * uniform).astype(np.float32), above, below)
 
@@ -103,8 +102,7 @@ class GaussianLatents(Noise):
         if stored < 2 or stored % 2:
             raise ValueError(
                 "GaussianLatents expected rows [mu, logvar] with as many columns of one as of the "
-                "other, "
-                f"found {stored} columns: choose the noise that fits this store"
+                f"other, found {stored} columns: choose the noise that fits this store"
             )
         return stored // 2
 

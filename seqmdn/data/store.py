@@ -57,11 +57,17 @@ class Store:
         self._file: h5py.File | None = None
         self._datasets: dict[str, h5py.Dataset] = {}
         self._process = 0
+        self._identity: tuple[int, int] | None = None
         self._sha256: str | None = None
-        file = self._open()
         try:
+            file = self._open()
             self.attributes = _read_attributes(self.path, file)
             self._offsets, self.splits = _check_layout(self.path, file, self.attributes)
+        except (OSError, RuntimeError, KeyError) as error:
+            self.close()
+            if isinstance(error, FileNotFoundError):
+                raise
+            raise _damaged(self.path, error) from error
         except BaseException:
             self.close()
             raise
@@ -158,17 +164,23 @@ class Store:
         context = f" and {self.context_features} of context" if self.context_names else ""
         return (
             f"Store({self.path}: {self.name}, {'/'.join(map(str, counts))} sequences "
-            f"({'/'.join(SPLITS)}), "
-            f"{self.frames} frames of {self.features} features{context}, in {self.unit})"
+            f"({'/'.join(SPLITS)}), {self.frames} frames of {self.features} features{context}, in "
+            f"{self.unit})"
         )
 
     def _open(self) -> h5py.File:
         if self._file is not None and self._process == os.getpid():
             return self._file
-        # A handle that came through a fork is this process's own copy: closing it leaves the
-        # parent's alone.
+        # A handle that came through a fork is a copy: closing it leaves the parent's alone.
         self.close()
-        self._file, self._process = _open(self.path), os.getpid()
+        file, identity = _open(self.path), _identity(self.path)
+        if self._identity not in (None, identity):
+            file.close()
+            raise ValueError(
+                f"{self.path}: expected the file that was opened first, found another one of its "
+                "name: start again with the new data"
+            )
+        self._file, self._identity, self._process = file, identity, os.getpid()
         # HDF5 caches chunks for as long as a dataset is open.
         self._datasets = {
             key: self._file[key] for key in ("values", "context", "text") if key in self._file
@@ -189,15 +201,13 @@ class Store:
         except OSError as error:
             raise ValueError(
                 f"{self.path}: expected to read sequence {index}, found its data damaged "
-                f"({error}): "
-                f"prepare the store again"
+                f"({error}): prepare the store again"
             ) from error
         return array
 
 
 class StoreWriter:
-    """Writes a data set, sequence by sequence, so that only a complete one ever bears the name
-    ``path``.
+    """Writes a data set sequence by sequence; only a complete one ever bears its name.
 
     What is written lies under a hidden temporary name in the same folder. It is renamed when the
     ``with`` block ends and removed when the block raises anything. The same calls write the same
@@ -310,8 +320,7 @@ class StoreWriter:
         if self._splits and (text is not None) != bool(self._texts):
             raise ValueError(
                 f"{where}: expected {'a' if self._texts else 'no'} text as in the sequences "
-                "before it, "
-                f"found {text!r}"
+                f"before it, found {text!r}"
             )
         if context is not None:
             rows = _check_frames(context, self._names["context"], f"context of {where}")
@@ -371,10 +380,12 @@ class StoreWriter:
         self._partial.replace(self.path)
 
     def _discard(self) -> None:
-        if self._file is not None:
-            self._file.close()
+        try:
+            if self._file is not None:
+                self._file.close()  # which raises where the disk is full
+        finally:
             self._file = None
-        self._partial.unlink(missing_ok=True)
+            self._partial.unlink(missing_ok=True)
 
 
 def file_sha256(path: str | os.PathLike[str]) -> str:
@@ -383,7 +394,13 @@ def file_sha256(path: str | os.PathLike[str]) -> str:
         return hashlib.file_digest(file, "sha256").hexdigest()
 
 
-_TYPES = {"values": np.float32, "context": np.float32, "offsets": np.int64, "split": np.int8}
+_TYPES = {
+    "values": "float32",
+    "context": "float32",
+    "offsets": "int64",
+    "split": "int8",
+    "text": "strings",
+}
 _CACHE = 64 * 2**20  # bytes of decompressed chunks
 _CHUNK = 64 * 2**10  # bytes: small enough for a short window, large enough to compress
 _LARGEST = 60_000  # bytes: HDF5 keeps an attribute in a header of at most 64 KiB
@@ -393,23 +410,28 @@ def _open(path: Path) -> h5py.File:
     if not path.exists():
         raise FileNotFoundError(
             f"{path}: expected a seqmdn store, found no such file: write it with its data_prep "
-            "script "
-            "(python -m data_prep.NAME --out PATH)"
+            "script (python -m data_prep.NAME --out PATH)"
         )
     if not path.is_file() or not h5py.is_hdf5(path):
         raise ValueError(
             f"{path}: expected a seqmdn store, found "
-            f"{'a folder' if path.is_dir() else 'no HDF5 file'}: "
-            "give the path of a file that a data_prep script wrote"
+            f"{'a folder' if path.is_dir() else 'no HDF5 file'}: give the path of a file that a "
+            "data_prep script wrote"
         )
-    try:
-        # A store never changes once it has its name, and network file systems often refuse locks.
-        return h5py.File(path, "r", locking=False, rdcc_nbytes=_CACHE, rdcc_nslots=100_003)
-    except OSError as error:
-        raise ValueError(
-            f"{path}: expected a whole HDF5 file, found a truncated or damaged one ({error}): "
-            "prepare or copy the store again"
-        ) from error
+    # A store never changes once it has its name, and network file systems often refuse locks.
+    return h5py.File(path, "r", locking=False, rdcc_nbytes=_CACHE, rdcc_nslots=100_003)
+
+
+def _identity(path: Path) -> tuple[int, int]:
+    status = path.stat()
+    return status.st_size, status.st_mtime_ns
+
+
+def _damaged(path: Path, error: Exception) -> ValueError:
+    return ValueError(
+        f"{path}: expected a whole HDF5 file, found a truncated or damaged one ({error}): prepare "
+        "or copy the store again"
+    )
 
 
 def _read_attributes(path: Path, file: h5py.File) -> dict[str, Any]:
@@ -417,14 +439,13 @@ def _read_attributes(path: Path, file: h5py.File) -> dict[str, Any]:
     if not isinstance(found, str) or found != FORMAT:
         raise ValueError(
             f"{path}: expected a seqmdn store, found an HDF5 file whose attribute 'format' is "
-            f"{found!r}: "
-            "give the path of a file that a data_prep script wrote"
+            f"{found!r}: give the path of a file that a data_prep script wrote"
         )
     version = file.attrs.get("version")
     if version != VERSION:
         raise ValueError(
-            f"{path}: expected format version {VERSION}, found {version!r}: "
-            "prepare the store again, or use the seqmdn that wrote it"
+            f"{path}: expected format version {VERSION}, found {version!r}: prepare the store "
+            "again, or use the seqmdn that wrote it"
         )
     attributes = {key: _plain(value) for key, value in file.attrs.items()}
     for key, kind in {"name": str, "unit": str, "features": list, "context": list}.items():
@@ -448,15 +469,17 @@ def _check_layout(
 ) -> tuple[NDArray[np.int64], NDArray[np.int8]]:
     again = "prepare the store again"
     needed = ["values", "offsets", "split", *(["context"] if attributes["context"] else [])]
+    needed += ["text"] if "text" in file else []
     for name in needed:
         dataset = file.get(name)
         if not isinstance(dataset, h5py.Dataset):
             raise ValueError(f"{path}: expected a dataset {name!r}, found {sorted(file)}: {again}")
         dimensions = 2 if name in ("values", "context") else 1
-        if dataset.dtype != _TYPES[name] or dataset.ndim != dimensions:
+        strings = h5py.check_string_dtype(dataset.dtype) is not None
+        right = strings if name == "text" else dataset.dtype == _TYPES[name]
+        if not right or dataset.ndim != dimensions:
             raise ValueError(
-                f"{path}: expected {name!r} to be {np.dtype(_TYPES[name])} with {dimensions} "
-                "dimensions, "
+                f"{path}: expected {name!r} to be {_TYPES[name]} with {dimensions} dimensions, "
                 f"found {dataset.dtype} of shape {dataset.shape}: {again}"
             )
     frames = file["values"].shape[0]
@@ -476,13 +499,9 @@ def _check_layout(
     for name, shape in shapes.items():
         if name in file and file[name].shape != shape:
             raise ValueError(
-                f"{path}: expected {name!r} of shape {shape} (as offsets and names say), "
-                f"found {file[name].shape}: {again}"
+                f"{path}: expected {name!r} of shape {shape} (as offsets and names say), found "
+                f"{file[name].shape}: {again}"
             )
-    if "text" in file and h5py.check_string_dtype(file["text"].dtype) is None:
-        raise ValueError(
-            f"{path}: expected 'text' to be strings, found {file['text'].dtype}: {again}"
-        )
     unknown = np.setdiff1d(splits, np.arange(len(SPLITS)))
     if len(unknown):
         raise ValueError(
@@ -527,8 +546,8 @@ def _check_attribute(key: str, value: Any, taken: Sequence[str]) -> Any:
         )
     if array.nbytes > _LARGEST:
         raise ValueError(
-            f"attribute {key!r}: expected at most {_LARGEST} bytes, found {array.nbytes}: "
-            "keep data of this size in values or context"
+            f"attribute {key!r}: expected at most {_LARGEST} bytes, found {array.nbytes}: keep "
+            "data of this size in values or context"
         )
     return value if array.dtype.kind == "U" else array
 
@@ -545,8 +564,8 @@ def _check_frames(values: ArrayLike, names: Sequence[str], where: str) -> Array:
     array = np.asarray(values)
     if array.dtype.kind not in "biuf" or array.ndim != 2 or array.shape[1] != len(names):
         raise ValueError(
-            f"{where}: expected numbers of shape (frames, {len(names)}) for {_few(names)}, "
-            f"found {array.dtype} of shape {array.shape}"
+            f"{where}: expected numbers of shape (frames, {len(names)}) for {_few(names)}, found "
+            f"{array.dtype} of shape {array.shape}"
         )
     with np.errstate(over="ignore"):  # what float32 cannot hold is infinite, and refused as such
         frames = array.astype(np.float32)
@@ -561,8 +580,7 @@ def _check_finite(frames: Array, names: Sequence[str], where: str, start: int = 
         raise ValueError(
             f"{where}: expected finite float32 values, found {frames[frame, feature]} at frame "
             f"{frame + start}, feature {names[feature]!r} ({np.count_nonzero(~finite)} such "
-            "values): "
-            "mend or leave out the sequence"
+            "values): mend or leave out the sequence"
         )
 
 

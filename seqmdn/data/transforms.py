@@ -6,7 +6,7 @@ __all__ = ["Chain", "Identity", "Logit", "Standardise", "Transform"]
 
 from abc import ABC, abstractmethod
 from collections.abc import Callable, Sequence
-from typing import Self
+from typing import Self, cast
 
 import torch
 from torch import Tensor, nn
@@ -191,10 +191,9 @@ class Logit(Transform):
         where = f"frame {frame[0] if len(frame) == 1 else tuple(frame)}, " if frame else ""
         raise ValueError(
             f"Logit expected values strictly inside ({self.low[feature].item():g}, "
-            f"{self.high[feature].item():g}), "
-            f"found {y[(*frame, feature)].item():.9g} at {where}feature {feature} "
-            f"({int((~inside).sum())} such values): widen the borders, or dequantise levels that "
-            "lie on one"
+            f"{self.high[feature].item():g}), found {y[(*frame, feature)].item():.9g} at "
+            f"{where}feature {feature} ({int((~inside).sum())} such values): widen the borders, "
+            "or dequantise levels that lie on one"
         )
 
 
@@ -234,7 +233,7 @@ class Chain(Transform):
         return z
 
     def _maps(self) -> list[Transform]:
-        return [transform for transform in self.transforms if isinstance(transform, Transform)]
+        return cast(list[Transform], list(self.transforms))
 
 
 def _check_frames(transform: Transform, values: Tensor, features: int) -> None:
@@ -248,8 +247,7 @@ def _check_frames(transform: Transform, values: Tensor, features: int) -> None:
         frame, feature = (~finite).nonzero()[0].tolist()
         raise ValueError(
             f"{name}.fit expected finite values, found {values[frame, feature].item()} at frame "
-            f"{frame}, "
-            f"feature {feature}: mend the data"
+            f"{frame}, feature {feature}: mend the data"
         )
 
 

@@ -1,4 +1,4 @@
-"""Distributions with exact densities: a Gaussian in precision form, its mixtures, and flows of them."""
+"""Distributions with exact densities: a Gaussian in precision form, its mixtures, their flows."""
 
 from seqmdn.distributions.factorised import FactorisedMixture
 from seqmdn.distributions.flowed import Flowed

@@ -92,11 +92,11 @@ class FactorisedMixture(Distribution):
         return torch.diag_embed(self.variance)
 
     def log_prob(self, value: Tensor) -> Tensor:
-        """Returns the log-density in nats (*sample, *batch) of values (*sample, *batch, D)."""
+        """Returns the log-density in nats, (*sample, *batch), of values (*sample, *batch, D)."""
         return torch.logsumexp(self._joint(value), dim=-1).sum(-1)
 
     def responsibilities(self, value: Tensor) -> Tensor:
-        r"""Returns :math:`p(k \mid y_d)`, (*sample, *batch, D, K), of values (*sample, *batch, D)."""
+        r"""Returns :math:`p(k \mid y_d)`, (*sample, *batch, D, K), of y (*sample, *batch, D)."""
         return torch.softmax(self._joint(value), dim=-1)
 
     def sample(self, sample_shape: Sequence[int] = ()) -> Tensor:
@@ -161,9 +161,10 @@ class FactorisedMixture(Distribution):
     def tempered(
         self, mixing: float | Tensor = 1.0, scale: float | Tensor = 1.0
     ) -> FactorisedMixture:
-        r"""Returns the mixture of weights :math:`\propto \pi_{dk}^{1/\text{mixing}}`, variances times `scale`.
+        r"""Returns the mixture of tempered weights, with variances times `scale`.
 
-        The temperature of World Models is both at once.
+        The weights are :math:`\propto \pi_{dk}^{1/\text{mixing}}`. The temperature of World Models
+        is both at once.
 
         Args:
             mixing: positive, a number or (*batch,).

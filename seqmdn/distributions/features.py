@@ -25,7 +25,7 @@ def split_features(observed: Tensor, features: int) -> tuple[list[int], list[int
     if observed.dtype != torch.bool or observed.shape != (features,):
         raise ValueError(
             f"observed must be a boolean mask of shape ({features},), one for the whole batch;"
-            f" found {observed.dtype} of shape {tuple(observed.shape)}. For a mask that differs between"
+            f" found {observed.dtype} of shape {tuple(observed.shape)}. Where it differs between"
             " contexts, call once per distinct mask."
         )
     mask = observed.tolist()

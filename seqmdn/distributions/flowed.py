@@ -55,7 +55,7 @@ class Flowed(Distribution):
     def __init__(
         self,
         base: Distribution,
-        transform: Any,  # noqa: ANN401
+        transform: Any,
         validate_args: bool | None = None,
     ) -> None:
         missing = [name for name in ("call_and_ladj", "inv") if not hasattr(transform, name)]
@@ -140,7 +140,7 @@ class Flowed(Distribution):
         if log_det.shape != latent.shape[:-1]:
             raise ValueError(
                 "the transform's log-determinant must be one value a frame, of shape"
-                f" {tuple(latent.shape[:-1])}; found {tuple(log_det.shape)}. An elementwise transform"
+                f" {tuple(latent.shape[:-1])}; found {tuple(log_det.shape)}. An elementwise one"
                 " must sum it over the features (event_dim=1, or zuko's DependentTransform)."
             )
         return latent, log_det

@@ -16,12 +16,12 @@ __all__ = ["LowRankPrecisionNormal"]
 
 
 class LowRankPrecisionNormal(Distribution):
-    r"""Defines a Gaussian by its mean and the precision :math:`\Lambda = \mathrm{diag}(d) + UU^\top`.
+    r"""Defines a Gaussian by mean and precision, :math:`\Lambda = \mathrm{diag}(d) + U U^\top`.
 
     .. math:: \log N(y; \mu, \Lambda^{-1}) = \tfrac12 \left(\log|\Lambda|
         - (y - \mu)^\top \Lambda (y - \mu) - D \log 2\pi\right)
 
-    Costs O(D R + R^3): no D x D matrix is formed. Conditionals and marginals stay in the family, exactly.
+    Costs O(D R + R^3): no D x D matrix is formed. Conditionals and marginals stay in the family.
 
     Args:
         loc: the mean :math:`\mu`, (*batch, D).
@@ -32,7 +32,7 @@ class LowRankPrecisionNormal(Distribution):
     Half-precision arguments are widened to float32, and autocast is off inside every method.
 
     Raises:
-        ValueError: If shapes do not fit; with validation, if a parameter is NaN or a diagonal is not
+        ValueError: If shapes do not fit; with validation, if a parameter is NaN or a diagonal not
             positive.
 
     References:
@@ -70,7 +70,7 @@ class LowRankPrecisionNormal(Distribution):
         self.loc = linalg.widen(loc).expand(*batch_shape, features)
         self.diagonal = linalg.widen(diagonal).expand(*batch_shape, features)
         self.factor = linalg.widen(factor).expand(*batch_shape, features, factor.shape[-1])
-        # torch's own check is slow beside a diagonal density, and fails on the empty factor of R = 0.
+        # torch's own check costs as much as a diagonal density and fails on an empty factor.
         super().__init__(batch_shape, Size([features]), validate_args=False)
         self._validate_args = (
             Distribution._validate_args if validate_args is None else validate_args
@@ -134,7 +134,7 @@ class LowRankPrecisionNormal(Distribution):
         return constant - 0.5 * linalg.log_determinant(self.diagonal, self.factor)
 
     def condition(self, values: Tensor, observed: Tensor) -> LowRankPrecisionNormal:
-        r"""Returns the Gaussian of the unobserved features A, in their order, given the observed ones B.
+        r"""Returns the Gaussian of the unobserved features A, in their order, given the rest B.
 
         .. math:: \Lambda' = D_A + U_A U_A^\top, \quad
             \mu' = \mu_A - \Lambda'^{-1} U_A U_B^\top (y_B - \mu_B)
@@ -144,7 +144,7 @@ class LowRankPrecisionNormal(Distribution):
             observed: a boolean mask (D,), True where known. With no True, the Gaussian itself.
 
         Raises:
-            ValueError: If the mask does not fit or marks every feature, or an observed value is NaN.
+            ValueError: If the mask does not fit or marks every feature, or a value it marks is NaN.
         """
         wanted, known = split_features(observed, self.event_shape[0])
         check_event(values, self.event_shape[0], "values")

@@ -61,7 +61,7 @@ class Mixture(MixtureSameFamily):
             )
         weights, components = mixture_distribution, component_distribution
         misfit = (
-            "expected logits of mixture_distribution and batch shape of component_distribution to be"
+            "expected logits of mixture_distribution and batch of component_distribution to be"
             f" (*batch, K), or to broadcast but for K; found {tuple(weights.param_shape)} and"
             f" {tuple(components.batch_shape)}."
         )
@@ -140,7 +140,7 @@ class Mixture(MixtureSameFamily):
         )
 
     def condition(self, values: Tensor, observed: Tensor) -> Mixture:
-        r"""Returns the mixture over the unobserved features A, in their order, given the observed ones B.
+        r"""Returns the mixture of the unobserved features A, in their order, given the rest B.
 
         .. math:: p(y_A \mid y_B) = \sum_k \pi'_k N_k(y_A \mid y_B),
             \quad \pi'_k \propto \pi_k N_k(y_B)
@@ -150,7 +150,7 @@ class Mixture(MixtureSameFamily):
             observed: a boolean mask (D,), True where known. With no True, the mixture itself.
 
         Raises:
-            ValueError: If the mask does not fit or marks every feature, or an observed value is NaN.
+            ValueError: If the mask does not fit or marks every feature, or a value it marks is NaN.
         """
         _, known = split_features(observed, self.event_shape[0])
         check_event(values, self.event_shape[0], "values")
@@ -176,12 +176,12 @@ class Mixture(MixtureSameFamily):
         return Mixture(self.mixture_distribution, components, validate_args=self._validate_args)
 
     def cdf(self, value: Tensor) -> Tensor:
-        """Returns each feature's marginal distribution function (*batch, D) at value (*batch, D)."""
+        """Returns each feature's marginal distribution function, (*batch, D), at (*batch, D)."""
         check_event(value, self.event_shape[0])
         return mixture_cdf(value, *self._univariate())
 
     def icdf(self, q: Tensor) -> Tensor:
-        """Returns each feature's marginal quantile (*batch, D) at q, which broadcasts to (*batch, D).
+        """Returns each feature's marginal quantile, (*batch, D), at q, which broadcasts to it.
 
         To float precision; first derivatives reach q and every parameter.
         """
@@ -190,10 +190,11 @@ class Mixture(MixtureSameFamily):
         )
 
     def tempered(self, mixing: float | Tensor = 1.0, scale: float | Tensor = 1.0) -> Mixture:
-        r"""Returns the mixture of weights :math:`\propto \pi_k^{1/\text{mixing}}`, covariances times `scale`.
+        r"""Returns the mixture of tempered weights, with covariances times `scale`.
 
-        With both equal to t, every weighted component is raised to the power 1/t, up to its normaliser.
-        Below 1 draws are closer to the likeliest, above 1 more varied.
+        The weights are :math:`\propto \pi_k^{1/\text{mixing}}`. With both equal to t, every
+        weighted component is raised to the power 1/t, up to its normaliser. Below 1, draws are
+        closer to the likeliest; above 1, more varied.
 
         Args:
             mixing: positive, a number or (*batch,).
@@ -240,8 +241,8 @@ class Mixture(MixtureSameFamily):
 def log_weights_of(categorical: Categorical) -> Tensor:  # (*batch, K)
     """Returns normalised log-weights; of one made from probabilities, exact ones.
 
-    torch clamps probabilities away from 0 when it takes their logarithm, which would give a component
-    of the weight 0 a density.
+    torch clamps probabilities away from 0 when it takes their logarithm, which would give a
+    component of the weight 0 a density.
 
     Example:
         >>> log_weights_of(Categorical(probs=torch.tensor([0.0, 1.0])))

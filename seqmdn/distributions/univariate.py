@@ -60,7 +60,7 @@ def mixture_icdf(
     dtype = torch.promote_types(q.dtype, loc.dtype)
     if q.device.type != "mps":
         q, log_weights, loc, scale = (t.double() for t in (q, log_weights, loc, scale))
-    # The upper tail is the lower one of the mirrored mixture, where small numbers keep their digits.
+    # The upper tail is the lower one of the mirrored mixture: small numbers keep their digits.
     sign = torch.where(q > 0.5, -1.0, 1.0).to(q)
     tail = torch.where(q > 0.5, 1 - q, q).expand(
         torch.broadcast_shapes(q.shape, loc.shape[:-1], log_weights.shape[:-1], scale.shape[:-1])
@@ -74,7 +74,7 @@ def mixture_icdf(
     if torch.is_grad_enabled() and any(t.requires_grad for t in (q, log_weights, loc, scale)):
         log_cdf, slope = _log_cdf(root, log_weights, mirrored, scale)
         residual = log_cdf - target.log()
-        # A Newton step of the value 0, whose derivatives are those of the implicit function theorem.
+        # A Newton step of the value 0, with the derivatives of the implicit function theorem.
         # Between far components the slope underflows; 0 times its inverse must stay 0.
         inverse = slope.detach().clamp(min=torch.finfo(slope.dtype).tiny).reciprocal()
         root = root - (residual - residual.detach()) * inverse

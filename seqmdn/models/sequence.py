@@ -9,19 +9,21 @@ from torch.distributions import Distribution
 from seqmdn.backbones import Backbone, LSTMBackbone
 from seqmdn.data import Batch, Standardise, Transform
 from seqmdn.heads import MixtureHead
+from seqmdn.models.model import DensityModel
 
 __all__ = ["SequenceModel"]
 
 State = tuple[Tensor, ...]
 
 
-class SequenceModel(nn.Module):
+class SequenceModel(DensityModel):
     r"""The exact density of a continuous sequence, frame by frame.
 
     .. math:: \log p(y_{1:T} | x_{1:T}) = \sum_t \log p(y_t | y_{<t}, x_{\le t})
 
-    At step t the backbone sees frame t - 1 and the context of step t; before the first frame it sees a
-    learned start frame. All values that go in and all densities that come out are in the data's own
+    At step t the backbone sees frame t - 1 and the context of step t; before the first frame it
+    sees a learned start frame. All values that go in and all densities that come out are in the
+    data's own
     units: the reversible transform inside adds its log-determinant.
 
     With a :class:`MixtureHead` this is an RMDN, with a :class:`FlowMixtureHead` an FRMDN.
@@ -83,8 +85,8 @@ class SequenceModel(nn.Module):
         """
         self._check(batch)
         mask = batch.mask()
-        # Padding may hold anything, NaN included, and must reach neither a value nor a gradient: the
-        # first frame takes its place, being one that every transform accepts.
+        # Padding may hold anything, NaN included, and must reach neither a value nor a gradient:
+        # the # first frame takes its place, being one that every transform accepts.
         present = _present(batch).unsqueeze(-1)
         values = batch.values.where(present, batch.values[:, :1])
         context = None if batch.context is None else batch.context.where(present, 0)
@@ -95,21 +97,25 @@ class SequenceModel(nn.Module):
         return log_prob.where(mask, 0)
 
     def log_prob(self, batch: Batch) -> Tensor:
-        """Return each sequence's log-density ``(B,)``, in nats, summed over the frames that count."""
+        """Return each sequence's log-density ``(B,)`` in nats, a sum over the frames that count."""
         return self.frame_log_prob(batch).sum(dim=1)
 
     def loss(self, batch: Batch) -> Tensor:
-        """Return the negative log-likelihood a frame, in nats: a mean over all frames that count."""
+        """Return the negative log-likelihood in nats a frame, a mean over all that count."""
         return -self.frame_log_prob(batch).sum() / batch.frames().sum()
 
     def step(
-        self, previous: Tensor | None, context: Tensor | None = None, state: State | None = None,
+        self,
+        previous: Tensor | None,
+        context: Tensor | None = None,
+        state: State | None = None,
         batch_size: int = 1,
     ) -> tuple[Distribution, State]:
         """Go one step on and return the density of the next frame, *in the transform's units*.
 
         Args:
-            previous: The frame before ``(B, D)`` in the transform's units, None before the first frame.
+            previous: The frame before ``(B, D)`` in the transform's units, None before the first
+                frame.
             context: Context of this step ``(B, X)``, where the model has one.
             state: State of the backbone after the step before, None before the first.
             batch_size: Number of sequences B, where previous is None.
@@ -119,7 +125,9 @@ class SequenceModel(nn.Module):
         """
         if previous is None:
             previous = self.start.expand(batch_size, -1)
-        inputs = self._inputs(previous.unsqueeze(1), None if context is None else context.unsqueeze(1))
+        inputs = self._inputs(
+            previous.unsqueeze(1), None if context is None else context.unsqueeze(1)
+        )
         h, state = self.backbone(inputs, state)
         return self.head(h.squeeze(1)), state
 

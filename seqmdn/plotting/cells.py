@@ -14,6 +14,9 @@ from matplotlib.collections import LineCollection
 
 from seqmdn.plotting.rows import Array, Row, kind_of
 
+# A line of one point would not be drawn; this one, shorter than its width, is a dot.
+_DOT = np.array([[-0.005, 0.0], [0.005, 0.0]])
+
 
 def image_grid(
     values: npt.ArrayLike,
@@ -27,7 +30,7 @@ def image_grid(
     """Lay images side by side on a white sheet.
 
     One-channel images are drawn as ink on paper: the highest value is black. Images of three
-    channels keep their colours.
+    channels keep their colours. What is not a number stays white.
 
     Args:
         values: The pixels in reading order, (N, T, D) with T * D = height * width or
@@ -54,6 +57,7 @@ def image_grid(
     shade = np.clip((images - low) / (high - low), 0.0, 1.0)
     if shade.shape[-1] == 1:
         shade = 1.0 - shade
+    shade[np.isnan(shade)] = 1.0
     columns = columns or int(np.ceil(np.sqrt(len(images) * height / width)))
     rows = -(-len(images) // columns)
     sheet = np.ones((rows * (height + gap) - gap, columns * (width + gap) - gap, shade.shape[-1]))
@@ -90,7 +94,8 @@ def cell_aspect(rows: Sequence[Row], attributes: Mapping[str, Any]) -> float:
     if kind_of(attributes) == "image":
         height, width = _image_size(attributes)
         return width / height
-    sizes = [np.ptp(np.concatenate(stroke_lines(each)), axis=0) for each in rows[0].sequences]
+    lines = [stroke_lines(each) for each in rows[0].sequences if len(each)]
+    sizes = [np.ptp(np.concatenate(each), axis=0) for each in lines]
     ratios = [across / down for across, down in sizes if across > 0 and down > 0]
     return float(np.clip(np.median(ratios), 1.0, 8.0)) if ratios else 1.0
 
@@ -103,12 +108,11 @@ def draw_images(axes: Axes, rows: Sequence[Row], attributes: Mapping[str, Any]) 
     if "levels" in attributes:
         low, high = 0.0, float(attributes["levels"])
     else:
-        low, high = _limits(np.stack(rows[0].sequences))
+        low, high = _limits(_whole(rows[0]))
     strips: list[Array] = []
     centres, top = [], 0
     for index, row in enumerate(rows):
-        images = np.stack(row.sequences)  # (N, T, D)
-        strip = image_grid(images, height, width, columns=across, limits=(low, high), gap=gap)
+        strip = image_grid(_whole(row), height, width, columns=across, limits=(low, high), gap=gap)
         if index:
             # A row without a name goes on with the one above.
             between = 2 * gap if row.name else gap
@@ -137,6 +141,7 @@ def draw_strokes(axes: Axes, rows: Sequence[Row], attributes: Mapping[str, Any])
             scale = 0.84 * (np.array([aspect, 1.0]) / np.maximum(high - low, 1e-9)).min()
             centre = np.array([(column + 0.5) * aspect, index + 0.5])
             placed = [centre + (line - (low + high) / 2) * scale * upright for line in lines]
+            placed = [line if len(line) > 1 else line + _DOT for line in placed]
             axes.add_collection(
                 LineCollection(placed, colors=row.colour, linewidths=0.9, capstyle="round")
             )
@@ -151,6 +156,15 @@ def _image_size(attributes: Mapping[str, Any]) -> tuple[int, int]:
             f"expected the attributes height and width of images; found {sorted(attributes)}"
         )
     return int(attributes["height"]), int(attributes["width"])
+
+
+def _whole(row: Row) -> Array:
+    lengths = {len(each) for each in row.sequences}
+    if len(lengths) > 1:
+        raise ValueError(
+            f"{row.name}: expected images of one size; found lengths {sorted(lengths)}"
+        )
+    return np.stack(row.sequences)  # (N, T, D)
 
 
 def _images(values: npt.ArrayLike, height: int, width: int) -> Array:

@@ -79,14 +79,15 @@ def comparison_figure(
         figure = Figure(figsize=(9.5, top + bottom + 0.25 * bool(title)), layout="constrained")
         if title:
             figure.suptitle(title, x=0.01, ha="left", fontsize=11, fontweight="bold")
-        upper, lower = (
-            figure.subfigures(2, 1, height_ratios=[top, bottom]) if rows else (figure, None)
+        heights = [top, bottom] if rows else [top]
+        parts = figure.subfigures(len(heights), 1, height_ratios=heights, squeeze=False)[:, 0]
+        curves, dots = parts[0].subplots(
+            1, 2, width_ratios=[1.25, 1.0], gridspec_kw={"wspace": 0.05}
         )
-        curves, dots = upper.subplots(1, 2, width_ratios=[1.25, 1.0], gridspec_kw={"wspace": 0.05})
         _draw_curves(curves, models, unit, limit)
         _draw_dots(dots, models, unit, limit)
-        if lower is not None:
-            gallery(lower, rows, attributes)
+        if rows:
+            gallery(parts[1], rows, attributes)
         write(figure, path)
 
 
@@ -95,7 +96,6 @@ def _draw_curves(
 ) -> None:
     shown = [] if limit is None else [np.array([limit])]
     for index, model in enumerate(models.values()):
-        look = {"color": colour(index), "linestyle": line_style(index), "linewidth": 1.4}
         seeds = [(np.asarray(x), np.asarray(y, dtype=np.float64)) for x, y in model["curve"]]
         shown += [_after_the_start(steps, values) for steps, values in seeds]
         if len(seeds) > 1 and all(np.array_equal(steps, seeds[0][0]) for steps, _ in seeds):
@@ -104,7 +104,8 @@ def _draw_curves(
             axes.fill_between(steps, low, high, color=colour(index), alpha=0.2, linewidth=0)
             seeds = [(steps, together.mean(axis=0))]
         for steps, values in seeds:
-            axes.plot(steps, values, marker="o" if len(steps) == 1 else "", markersize=4, **look)
+            (line,) = axes.plot(steps, values, line_style(index), color=colour(index))
+            line.set(linewidth=1.4, marker="o" if len(steps) == 1 else "", markersize=4)
     if limit is not None:
         axes.axhline(limit, color=INK, linestyle=_DASHES, linewidth=0.9)
     heights = np.concatenate([*shown, np.empty(0)])
@@ -155,4 +156,4 @@ def _plus_minus(value: float, wide: float) -> str:
     """Write both with two digits of the second."""
     digits = 1 - int(np.floor(np.log10(wide))) if np.isfinite(wide) and wide > 0 else 3
     digits = min(max(digits, 0), 6)
-    return f"{value:.{digits}f} ± {wide:.{digits}f}"
+    return f"{value:.{digits}f} ± {wide:.{digits}f}".replace("-", "\N{MINUS SIGN}")

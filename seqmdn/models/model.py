@@ -1,0 +1,34 @@
+"""What training asks of a model."""
+
+from abc import ABC, abstractmethod
+from typing import Any, Protocol
+
+from torch import Tensor, nn
+
+__all__ = ["DensityBatch", "DensityModel"]
+
+
+class DensityBatch(Protocol):
+    """What training asks of a batch: how many frames of each example count."""
+
+    def frames(self) -> Tensor:  # (B,)
+        """Count the frames of each example."""
+        ...
+
+
+class DensityModel(nn.Module, ABC):
+    """A model of a density: something to minimise in training, and the log-density itself.
+
+    The two differ where the density is only bounded, or where training weighs frames otherwise.
+    """
+
+    @abstractmethod
+    def loss(self, batch: Any) -> Tensor:
+        """Return what training minimises, a scalar."""
+
+    @abstractmethod
+    def log_prob(self, batch: Any) -> Tensor:  # (B,)
+        """Return the log-density of each example in nats, in the data's own units."""
+
+    def initialise(self, values: Tensor) -> None:
+        """Look at training frames ``(N, D)``, in the data's units, before training begins."""

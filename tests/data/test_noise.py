@@ -1,0 +1,94 @@
+"""Where draws may lie, how they are distributed, and the entropy that is claimed for them."""
+
+import numpy as np
+import pytest
+from scipy import stats
+
+from seqmdn.data import GaussianLatents, Noise, UniformDequantise
+
+
+class Extreme(np.random.Generator):
+    """Draws the smallest or the largest integers it is allowed to."""
+
+    def __init__(self, largest: bool) -> None:
+        super().__init__(np.random.PCG64(0))
+        self.largest = largest
+
+    def integers(self, low: int, high: int, size: tuple[int, ...]) -> np.ndarray:
+        return np.full(size, high - 1 if self.largest else low)
+
+
+@pytest.mark.parametrize("largest", [False, True])
+@pytest.mark.parametrize("width", [1.0, 0.5, 1 / 256, 2 / 255, 0.1])
+@pytest.mark.parametrize("steps", [17, 256, 2**16])
+def test_dequantised_levels_stay_strictly_inside_their_cell(
+    steps: int, width: float, largest: bool
+) -> None:
+    signed = np.arange(steps) - (steps // 2 if steps == 2**16 else 0)
+    levels = (width * signed).astype(np.float32)[:, None]
+    y = UniformDequantise(width).draw(levels, Extreme(largest))
+    assert y.dtype == np.float32
+    assert (y > levels).all()
+    assert (y < (levels.astype(np.float64) + width).astype(np.float32)).all()
+
+
+def test_dequantisation_is_exact_for_pixels() -> None:
+    levels = np.repeat(np.arange(256, dtype=np.float32), 400)[:, None]
+    u = UniformDequantise().draw(levels, np.random.default_rng(0)) - levels
+    # In units of half a cell all draws are odd integers: none was rounded.
+    halves = u.astype(np.float64) * 2**16
+    assert (halves % 2 == 1).all()
+    assert stats.kstest(u[:, 0], "uniform").pvalue > 0.01
+    assert stats.kstest(u[levels == 255], "uniform").pvalue > 0.01
+
+
+def test_a_cell_that_float32_cannot_split_is_refused() -> None:
+    with pytest.raises(ValueError, match=r"distance 1.0 .* found a level of 3\.3.*e\+07: rescale"):
+        UniformDequantise().draw(np.full((1, 1), 2**25, np.float32), np.random.default_rng(0))
+
+
+@pytest.mark.parametrize("width", [0.0, -1.0, np.inf, np.nan])
+def test_a_width_that_is_none_is_refused(width: float) -> None:
+    with pytest.raises(ValueError, match="positive finite width"):
+        UniformDequantise(width)
+
+
+def test_gaussian_latents_have_the_moments_their_rows_say() -> None:
+    mu, logvar = np.array([1.0, -3.0, 0.0]), np.array([-2.0, 0.0, 3.0])
+    rows = np.tile(np.concatenate([mu, logvar]).astype(np.float32), (200_000, 1))
+    y = GaussianLatents().draw(rows, np.random.default_rng(0))
+    assert y.shape == (200_000, 3) and y.dtype == np.float32
+    for feature in range(3):
+        normal = stats.norm(mu[feature], np.exp(0.5 * logvar[feature]))
+        assert stats.kstest(y[:, feature], normal.cdf).pvalue > 0.01
+    assert np.abs(np.corrcoef(y.T) - np.eye(3)).max() < 0.01
+
+
+def test_gaussian_entropy_is_that_of_the_dense_gaussian() -> None:
+    logvar = np.array([[-2.0, 0.5, 3.0], [0.0, 0.0, 0.0]])
+    rows = np.concatenate([np.zeros((2, 3)), logvar], axis=1).astype(np.float32)
+    expected = [
+        stats.multivariate_normal(np.zeros(3), np.diag(np.exp(v))).entropy() for v in logvar
+    ]
+    np.testing.assert_allclose(GaussianLatents().entropy(rows), expected, rtol=1e-12)
+
+
+@pytest.mark.parametrize("stored", [0, 1, 7])
+def test_rows_that_are_not_mu_and_logvar_are_refused(stored: int) -> None:
+    with pytest.raises(ValueError, match=rf"\[mu, logvar\].*found {stored} columns"):
+        GaussianLatents().features(stored)
+
+
+@pytest.mark.parametrize("noise", [UniformDequantise(), GaussianLatents()])
+def test_draws_follow_from_the_generator_alone(noise: Noise) -> None:
+    rows = np.arange(8, dtype=np.float32).reshape(2, 4)
+    before = rows.copy()
+    first, again, other = (noise.draw(rows, np.random.default_rng(seed)) for seed in (0, 0, 1))
+    assert first.shape == (2, noise.features(4))
+    np.testing.assert_array_equal(first, again)
+    assert (first != other).any()
+    np.testing.assert_array_equal(rows, before)
+
+
+def test_uniform_noise_claims_no_floor() -> None:
+    assert UniformDequantise().entropy(np.zeros((2, 3), np.float32)) is None
