@@ -11,11 +11,15 @@ State = tuple[Tensor, ...]
 
 
 class Backbone(nn.Module, ABC):
-    """What a sequence model asks of its backbone.
+    r"""What a sequence model asks of its backbone.
 
     ``forward(x, state)`` takes x ``(B, T, X)`` and returns h ``(B, T, H)`` and the state after the
     last step. Running one step at a time, handing the state on, gives what running all at once
-    gives. ``features`` is H.
+    gives. ``features`` is H. With layers :math:`h^1 \dots h^N`:
+
+    .. math:: h_t^n = f(x_t^n, h_{t-1}^n), \quad
+        x_t^n = \begin{cases} h_t^{n-1} \\ (h_t^{n-1}, x_t) & \text{skip} \end{cases}, \quad
+        h_t = \begin{cases} h_t^N \\ (h_t^1, \dots, h_t^N) & \text{skip} \end{cases}
 
     Args:
         inputs: Number of input features X.
@@ -26,8 +30,11 @@ class Backbone(nn.Module, ABC):
             then the concatenation of all layers, ``H = layers * hidden``.
 
     Raises:
-        ValueError: If a size is below 1, or dropout is outside [0, 1).
+        ValueError: If a size is below 1, dropout is outside [0, 1), or an input or a state does not
+            fit.
     """
+
+    parts: int  # tensors of a state
 
     def __init__(
         self, inputs: int, hidden: int, layers: int = 1, dropout: float = 0.0, skip: bool = False
@@ -38,6 +45,8 @@ class Backbone(nn.Module, ABC):
                 raise ValueError(f"{name} must be at least 1, found {size}")
         if not 0 <= dropout < 1:
             raise ValueError(f"dropout must lie in [0, 1), found {dropout}")
+        self.inputs = inputs
+        self.hidden = hidden
         self.skip = skip
         self.features = layers * hidden if skip else hidden
         self.dropout = nn.Dropout(dropout)
@@ -51,9 +60,7 @@ class Backbone(nn.Module, ABC):
         """Make one recurrent layer, batch first."""
 
     @abstractmethod
-    def run_layer(
-        self, layer: nn.Module, x: Tensor, state: State | None
-    ) -> tuple[Tensor, State]:
+    def run_layer(self, layer: nn.Module, x: Tensor, state: State | None) -> tuple[Tensor, State]:
         """Run one layer over x ``(B, T, ·)``; each state tensor is ``(B, hidden)``."""
 
     def forward(self, x: Tensor, state: State | None = None) -> tuple[Tensor, State]:
@@ -67,6 +74,10 @@ class Backbone(nn.Module, ABC):
         Returns:
             h ``(B, T, H)`` and the state after step T.
         """
+        if x.ndim != 3 or x.shape[-1] != self.inputs:
+            raise ValueError(f"x must have shape (B, T, {self.inputs}), found {tuple(x.shape)}")
+        if state is not None:
+            self._check_state(state, x.shape[0])
         outputs: list[Tensor] = []
         states: list[State] = []
         below = x
@@ -80,6 +91,14 @@ class Backbone(nn.Module, ABC):
             states.append(after)
         h = torch.cat(outputs, dim=-1) if self.skip else below
         return h, tuple(torch.stack(parts, dim=1) for parts in zip(*states, strict=True))
+
+    def _check_state(self, state: State, batch: int) -> None:
+        expected = (batch, len(self.layers), self.hidden)
+        found = [tuple(part.shape) for part in state]
+        if found != [expected] * self.parts:
+            raise ValueError(
+                f"state must hold {self.parts} tensors of shape {expected}, found {found}"
+            )
 
 
 class LSTMBackbone(Backbone):
@@ -95,7 +114,8 @@ class LSTMBackbone(Backbone):
         skip: Connect the input to every layer and every layer to the output.
 
     References:
-        Generating Sequences With Recurrent Neural Networks (Graves, 2013), for the skip connections.
+        Generating Sequences With Recurrent Neural Networks (Graves, 2013), for the skip
+        connections.
         An Empirical Exploration of Recurrent Network Architectures (Jozefowicz, Zaremba, Sutskever,
         2015), for the forget bias.
 
@@ -106,18 +126,18 @@ class LSTMBackbone(Backbone):
         (torch.Size([5, 7, 16]), [torch.Size([5, 2, 8]), torch.Size([5, 2, 8])])
     """
 
+    parts = 2
+
     @staticmethod
     def layer(inputs: int, hidden: int) -> nn.Module:
         lstm = nn.LSTM(inputs, hidden, batch_first=True)
         with torch.no_grad():
             # Gates lie in the order input, forget, cell, output; the two biases are added.
-            lstm.bias_ih_l0[hidden : 2 * hidden] = 1.0
-            lstm.bias_hh_l0[hidden : 2 * hidden] = 0.0
+            lstm.get_parameter("bias_ih_l0")[hidden : 2 * hidden] = 1.0
+            lstm.get_parameter("bias_hh_l0")[hidden : 2 * hidden] = 0.0
         return lstm
 
-    def run_layer(
-        self, layer: nn.Module, x: Tensor, state: State | None
-    ) -> tuple[Tensor, State]:
+    def run_layer(self, layer: nn.Module, x: Tensor, state: State | None) -> tuple[Tensor, State]:
         given = None if state is None else tuple(part.unsqueeze(0).contiguous() for part in state)
         h, (hidden, cell) = layer(x, given)
         return h, (hidden.squeeze(0), cell.squeeze(0))
@@ -134,16 +154,22 @@ class GRUBackbone(Backbone):
         skip: Connect the input to every layer and every layer to the output.
 
     References:
-        Learning Phrase Representations using RNN Encoder-Decoder (Cho et al., 2014).
+        Learning Phrase Representations using RNN Encoder-Decoder for Statistical Machine
+        Translation (Cho, van Merriënboer, Gulcehre, Bahdanau, Bougares, Schwenk, Bengio, 2014).
+
+    Example:
+        >>> h, state = GRUBackbone(inputs=3, hidden=8)(torch.zeros(5, 7, 3))
+        >>> h.shape, [part.shape for part in state]
+        (torch.Size([5, 7, 8]), [torch.Size([5, 1, 8])])
     """
+
+    parts = 1
 
     @staticmethod
     def layer(inputs: int, hidden: int) -> nn.Module:
         return nn.GRU(inputs, hidden, batch_first=True)
 
-    def run_layer(
-        self, layer: nn.Module, x: Tensor, state: State | None
-    ) -> tuple[Tensor, State]:
+    def run_layer(self, layer: nn.Module, x: Tensor, state: State | None) -> tuple[Tensor, State]:
         given = None if state is None else state[0].unsqueeze(0).contiguous()
         h, hidden = layer(x, given)
         return h, (hidden.squeeze(0),)

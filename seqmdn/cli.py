@@ -26,8 +26,9 @@ from rich.table import Table
 
 import seqmdn
 from seqmdn.compare import compare, markdown_table, plan, recipe_models, train_all
+from seqmdn.configuration import ConfigurationError, fit_parser
 from seqmdn.export import save_sequences
-from seqmdn.runs import Interrupted, Report, draw, evaluate, fit, fit_parser, load_run
+from seqmdn.runs import Interrupted, Report, draw, evaluate, fit, load_run
 
 __all__ = ["main"]
 
@@ -70,7 +71,8 @@ def main(arguments: Sequence[str] | None = None) -> None:
     except Exception as error:
         if debug:
             raise
-        _end(f"{error}" or type(error).__name__, 1)
+        status = 2 if isinstance(error, ConfigurationError) else 1
+        _end(f"{error}" or type(error).__name__, status)
 
 
 def _fit(words: list[str]) -> None:

@@ -15,9 +15,10 @@ from typing import Any
 import numpy as np
 
 import seqmdn
+from seqmdn.configuration import fit_parser
 from seqmdn.files import save_json, save_text
 from seqmdn.plotting import comparison_figure
-from seqmdn.runs import Interrupted, draw, fit_parser, learning_curve, load_run
+from seqmdn.runs import Interrupted, draw, learning_curve, load_run
 
 __all__ = ["Task", "compare", "markdown_table", "recipe_models", "summarise", "train_all"]
 

@@ -9,13 +9,20 @@ as that mixture; they say what is wrong with their arguments; and they keep torc
 
 from collections.abc import Callable, Sequence
 from functools import partial
+from typing import Any
 
 import torch
 import zuko
 from torch import Tensor, nn
 from torch.distributions import Distribution, Transform
-from zuko.flows import GeneralCouplingTransform, MaskedAutoregressiveTransform
+from zuko.flows import (
+    ElementWiseTransform,
+    GeneralCouplingTransform,
+    MaskedAutoregressiveTransform,
+)
 from zuko.transforms import ComposedTransform, MonotonicAffineTransform, MonotonicRQSTransform
+
+from seqmdn import linalg
 
 __all__ = ["AffineCoupling", "Flow", "MaskedAutoregressive", "SplineCoupling"]
 
@@ -31,7 +38,16 @@ class Flow(nn.Module):
     Args:
         features: Number of features D of y and of z.
         context: Number of context features H, 0 for a map that is the same at every step.
-        transforms: The lazy transforms, first applied to y first.
+        transforms: The lazy transforms, the one that y meets first at the front.
+
+    Raises:
+        ValueError: If a context does not have H features, or is missing.
+
+    Example:
+        >>> parts = [MaskedAutoregressiveTransform(3, 5) for _ in range(2)]
+        >>> z, ladj = Flow(3, 5, parts)(torch.randn(10, 5)).call_and_ladj(torch.randn(10, 3))
+        >>> z.shape, ladj.shape
+        (torch.Size([10, 3]), torch.Size([10]))
     """
 
     def __init__(self, features: int, context: int, transforms: Sequence[nn.Module]) -> None:
@@ -42,6 +58,7 @@ class Flow(nn.Module):
         for transform in self.transforms:
             _start_as_identity(transform)
 
+    @linalg.full_precision
     def forward(self, context: Tensor | None = None) -> Transform:
         """Return the map for these contexts.
 
@@ -49,8 +66,8 @@ class Flow(nn.Module):
             context: ``(*batch, H)``, or None where the flow has no context.
 
         Returns:
-            A transform from y ``(*batch, D)`` to z ``(*batch, D)``; ``call_and_ladj`` gives z and the
-            log-determinant ``(*batch,)``, ``inv`` the way back.
+            A transform from y ``(*batch, D)`` to z ``(*batch, D)``; ``call_and_ladj`` gives z and
+            the log-determinant ``(*batch,)``, ``inv`` the way back.
         """
         if self.context == 0:
             context = None
@@ -105,7 +122,9 @@ class AffineCoupling(Flow):
 
 
 class SplineCoupling(Flow):
-    """Couplings whose halves pass through monotonic rational-quadratic splines.
+    r"""Couplings whose halves pass through monotonic rational-quadratic splines.
+
+    .. math:: z_a = y_a, \quad z_b = g(y_b; \theta(y_a, h))
 
     Inside ``[-bound, bound]`` each transformed feature follows a spline of ``bins`` pieces; outside
     it is left as it is, so that far tails stay those of the mixture. Both directions cost one pass.
@@ -124,6 +143,12 @@ class SplineCoupling(Flow):
 
     References:
         Neural Spline Flows (Durkan, Bekasov, Murray, Papamakarios, 2019).
+
+    Example:
+        >>> flow = SplineCoupling(features=2, context=3, bound=4.0)
+        >>> z, ladj = flow(torch.zeros(3)).call_and_ladj(torch.tensor([1.0, 100.0]))
+        >>> z.tolist(), ladj.abs() < 1e-5  # begins as the identity
+        ([1.0, 100.0], tensor(True))
     """
 
     def __init__(
@@ -150,7 +175,7 @@ class MaskedAutoregressive(Flow):
     .. math:: z_i = g(y_i; \theta_i(y_{<i}, h))
 
     The density costs one pass, a draw costs D of them. The order of the features is reversed from
-    one transform to the next.
+    one transform to the next. A single feature is moved given the context alone.
 
     Args:
         features: Number of features D.
@@ -167,6 +192,12 @@ class MaskedAutoregressive(Flow):
 
     References:
         Masked Autoregressive Flow for Density Estimation (Papamakarios, Pavlakou, Murray, 2017).
+
+    Example:
+        >>> flow = MaskedAutoregressive(features=3, univariate="spline")
+        >>> y = torch.tensor([0.5, -1.0, 2.0])
+        >>> torch.allclose(flow().inv(flow()(y)), y)
+        True
     """
 
     def __init__(
@@ -182,29 +213,34 @@ class MaskedAutoregressive(Flow):
     ) -> None:
         if univariate not in ("affine", "spline"):
             raise ValueError(f"univariate must be 'affine' or 'spline', found {univariate!r}")
-        _require_sizes(features=features, transforms=transforms, hidden=hidden, layers=layers)
+        _require_sizes(
+            context, features=features, transforms=transforms, hidden=hidden, layers=layers
+        )
+        options: dict[str, Any] = {
+            "hidden_features": [hidden] * (layers - 1),
+            "activation": nn.LeakyReLU,
+            **(_spline(bins, bound) if univariate == "spline" else _AFFINE),
+        }
         forward = torch.arange(features)
         super().__init__(
             features,
             context,
             [
                 MaskedAutoregressiveTransform(
-                    features,
-                    context,
-                    order=forward if i % 2 == 0 else forward.flip(0),
-                    hidden_features=[hidden] * (layers - 1),
-                    activation=nn.LeakyReLU,
-                    **(_spline(bins, bound) if univariate == "spline" else _AFFINE),
+                    features, context, order=forward if i % 2 == 0 else forward.flip(0), **options
                 )
+                if features > 1
+                # zuko's masks leave nothing of a network that has no feature to look at.
+                else ElementWiseTransform(features, context, **options)
                 for i in range(transforms)
             ],
         )
 
 
-_AFFINE: dict[str, object] = {"univariate": MonotonicAffineTransform, "shapes": [(), ()]}
+_AFFINE: dict[str, Any] = {"univariate": MonotonicAffineTransform, "shapes": [(), ()]}
 
 
-def _spline(bins: int, bound: float) -> dict[str, object]:
+def _spline(bins: int, bound: float) -> dict[str, Any]:
     if bins < 2:
         raise ValueError(f"a spline needs at least 2 bins, found {bins}")
     if not bound > 0:
@@ -224,7 +260,7 @@ def _couplings(
     univariate: Callable[..., Transform] = MonotonicAffineTransform,
     shapes: Sequence[tuple[int, ...]] = ((), ()),
 ) -> list[nn.Module]:
-    _require_sizes(features=features, transforms=transforms, hidden=hidden, layers=layers)
+    _require_sizes(context, features=features, transforms=transforms, hidden=hidden, layers=layers)
     if features < 2:
         raise ValueError(
             f"a coupling needs at least 2 features, found {features}: "
@@ -244,14 +280,19 @@ def _couplings(
     ]
 
 
-def _require_sizes(**sizes: int) -> None:
+def _require_sizes(context: int, **sizes: int) -> None:
+    if context < 0:
+        raise ValueError(f"context must be at least 0, found {context}")
     for name, size in sizes.items():
         if size < 1:
             raise ValueError(f"{name} must be at least 1, found {size}")
 
 
 def _start_as_identity(transform: nn.Module) -> None:
-    """Zero the last layer of the network: zuko's maps with all parameters at 0 are the identity."""
-    last = [m for m in transform.modules() if isinstance(m, nn.Linear | zuko.nn.Linear)][-1]
-    nn.init.zeros_(last.weight)
-    nn.init.zeros_(last.bias)
+    """Zero what makes zuko's univariate maps: with all their parameters at 0 they do nothing."""
+    makers = list(getattr(transform, "phi", ()))  # a map that looks at nothing has no network
+    if not makers:
+        last = [m for m in transform.modules() if isinstance(m, nn.Linear | zuko.nn.Linear)][-1]
+        makers = [last.weight, last.bias]
+    for parameter in makers:
+        nn.init.zeros_(parameter)

@@ -2,6 +2,7 @@
 
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
+from typing import Any, cast
 
 import torch
 from torch import Tensor
@@ -29,17 +30,17 @@ def generate(
     r"""Draw sequences, as many at once as asked for.
 
     The temperatures sharpen (below 1) or blur (above 1) each step's mixture before the draw:
-    ``mixing`` replaces the weights :math:`\pi_k` by :math:`\pi_k^{1/\text{mixing}}`, renormalised, and
-    ``scale`` multiplies every component's covariance. With a flow, both act on the mixture beneath it.
-    At 1 the draws are the model's own.
+    ``mixing`` replaces the weights :math:`\pi_k` by :math:`\pi_k^{1/\text{mixing}}`, renormalised,
+    and ``scale`` multiplies every component's covariance. With a flow, both act on the mixture
+    beneath it. At 1 the draws are the model's own.
 
     Args:
         model: The model; it is left in the mode (training or evaluation) it was in.
         num: Number of sequences B.
         length: Number of frames T of each, the primed ones included.
-        context: Context of every frame ``(B, T, X)``, where the model has one.
-        prime: First frames ``(B, P, D)`` or ``(P, D)`` of real sequences, in the data's units; the draws
-            go on from there, P <= T.
+        context: Context of every frame ``(B, T, X)`` or of more, where the model has one.
+        prime: First frames ``(B, P, D)`` or ``(P, D)`` of real sequences, in the data's units; the
+            draws go on from there, P <= T.
         mixing: Temperature of the mixing weights.
         scale: Temperature of the components' covariances.
         stop: Says of frames ``(B, D)`` which are the last of their sequence ``(B,)``, for example
@@ -47,20 +48,31 @@ def generate(
         seed: Seed of the draws; the state of torch's global generators is not touched.
 
     Returns:
-        A batch with values ``(B, T, D)`` in the data's units, 0 after the end of a sequence, and lengths
-        ``(B,)``.
+        A batch with values ``(B, T, D)`` in the data's units, 0 after the end of a sequence,
+        lengths ``(B,)``, and the context of these frames. Where all sequences have stopped, T is
+        the longest of them.
 
     Raises:
         ValueError: If a size or a temperature is out of range, or a shape does not fit.
+
+    References:
+        Generating Sequences With Recurrent Neural Networks (Graves, 2013), for priming.
+        World Models (Ha, Schmidhuber, 2018), for the temperature: there ``mixing`` and ``scale``
+        are one number.
+
+    Example:
+        >>> batch = generate(SequenceModel(features=2), num=3, length=5, prime=torch.ones(2, 2))
+        >>> batch.values.shape, batch.lengths, batch.values[0, :2].tolist()
+        (torch.Size([3, 5, 2]), tensor([5, 5, 5]), [[1.0, 1.0], [1.0, 1.0]])
     """
-    frames = stream(
-        model, num, context=context, prime=prime, mixing=mixing, scale=scale, seed=seed
-    )
+    frames = stream(model, num, context=context, prime=prime, mixing=mixing, scale=scale, seed=seed)
     primed = 0 if prime is None else prime.shape[-2]
     if length < max(1, primed):
         raise ValueError(f"length must be at least {max(1, primed)}, found {length}")
     if context is not None and context.shape[1] < length:
-        raise ValueError(f"length {length} needs as many frames of context, found {context.shape[1]}")
+        raise ValueError(
+            f"length {length} needs as many frames of context, found {context.shape[1]}"
+        )
     drawn: list[Tensor] = []
     lengths = torch.full((num,), length, device=model.start.device)
     going = torch.ones(num, dtype=torch.bool, device=model.start.device)
@@ -73,6 +85,8 @@ def generate(
             if not going.any():
                 break
     values = torch.stack(drawn, dim=1)
+    if context is not None:
+        context = context[:, : values.shape[1]].to(values)
     return Batch(values=values, lengths=lengths, context=context)
 
 
@@ -88,11 +102,16 @@ def stream(
 ) -> Iterator[Tensor]:
     """Draw frames without end, each handed out as soon as it is drawn.
 
-    Args and errors are those of :func:`generate`.
+    Arguments and errors are those of :func:`generate`.
 
     Yields:
         Frames ``(B, D)`` in the data's units, the primed ones first. With a context the stream ends
         where the context ends.
+
+    Example:
+        >>> frames = stream(SequenceModel(features=2), num=3)
+        >>> next(frames).shape
+        torch.Size([3, 2])
     """
     if num < 1:
         raise ValueError(f"num must be at least 1, found {num}")
@@ -105,13 +124,19 @@ def stream(
                 f"prime must have shape (B, P, {model.features}) or (P, {model.features}), "
                 f"found {tuple(prime.shape)}"
             )
+        if prime.ndim == 3 and len(prime) not in (1, num):
+            raise ValueError(f"prime must hold 1 or {num} sequences, found {len(prime)}")
         prime = prime.expand(num, *prime.shape[-2:]).to(device, dtype)
-    if context is not None:
-        context = context.to(device, dtype)
-        if context.ndim != 3 or len(context) != num:
+    if context is None:
+        if model.context:
+            raise ValueError(f"the model needs a context of {model.context} features, found none")
+    else:
+        width = model.context or context.shape[-1]  # a model without context looks at none
+        if context.ndim != 3 or context.shape[::2] != (num, width):
             raise ValueError(
-                f"context must have shape ({num}, T, {model.context}), found {tuple(context.shape)}"
+                f"context must have shape ({num}, T, {width}), found {tuple(context.shape)}"
             )
+        context = context.to(device, dtype)
     return _stream(model, num, context, prime, mixing, scale, _Randomness(seed, device))
 
 
@@ -137,10 +162,11 @@ def _stream(
                 previous = model.transform.call_and_ladj(frame)[0]
             else:
                 if (mixing, scale) != (1.0, 1.0):
-                    density = density.tempered(mixing=mixing, scale=scale)
+                    density = cast(Any, density).tempered(mixing=mixing, scale=scale)
                 previous = density.sample()
                 frame = model.transform.inverse(previous)
-        yield frame
+        # Cloned outside of inference mode, a frame is one that a user can train with.
+        yield frame.clone()
         t += 1
 
 
@@ -156,7 +182,11 @@ class _Randomness:
     def __call__(self) -> Iterator[None]:
         with torch.random.fork_rng(devices=self.devices):
             if self.states is None:
-                torch.manual_seed(self.seed)
+                # torch.manual_seed would seed the devices that the model is not on as well.
+                torch.default_generator.manual_seed(self.seed)
+                for device in self.devices:
+                    with torch.cuda.device(device):
+                        torch.cuda.manual_seed(self.seed)
             else:
                 torch.set_rng_state(self.states[0])
                 for device, state in zip(self.devices, self.states[1:], strict=True):
@@ -168,9 +198,11 @@ class _Randomness:
 
 @contextmanager
 def _evaluating(model: torch.nn.Module) -> Iterator[None]:
-    training = model.training
+    before = [(module, module.training) for module in model.modules()]
     model.eval()
     try:
         yield
     finally:
-        model.train(training)
+        # Module by module: a part may have been frozen in another mode than the whole.
+        for module, training in before:
+            module.training = training

@@ -24,29 +24,30 @@ class MixtureHead(nn.Module):
         p(y | h) = \sum_k \pi_k(h) \, N(y; \mu_k(h), \Lambda_k(h)^{-1}),
         \quad \Lambda_k = D_k + U_k U_k^T
 
-    with :math:`D = \mathrm{softplus}(\cdot) + \text{floor}`. The floor is part of the model: the same D
-    enters the quadratic form, the log-determinant and the draws.
+    with :math:`D = \mathrm{softplus}(\cdot) + \text{floor}`. The floor is part of the model: the
+    same D enters the quadratic form, the log-determinant and the draws.
 
-    *Joint* (default): one :math:`\pi` for the whole frame. *Factorised*: every feature has K components
-    and weights of its own, :math:`p(y | h) = \prod_d \sum_k \pi_{dk} N(y_d; \mu_{dk}, \sigma_{dk}^2)`, the
-    form of World Models; its components are one-dimensional, so covariance must be ``"diagonal"``.
+    *Joint* (default): one :math:`\pi` for the whole frame. *Factorised*: every feature has K
+    components and weights of its own,
+    :math:`p(y | h) = \prod_d \sum_k \pi_{dk} N(y_d; \mu_{dk}, \sigma_{dk}^2)`, the form of World
+    Models; its components are one-dimensional, so covariance must be ``"diagonal"``.
 
     Args:
         features: Number of features D of a frame.
         context: Number of features H of h.
         components: Number of components K.
         covariance: ``"spherical"`` (D = d I), ``"diagonal"``, ``"lowrank"`` (D + UU^T, rank R) or
-            ``"full"`` (D + UU^T with a lower triangular U: every precision above the floor).
+            ``"full"`` (D + UU^T with a lower triangular U: every precision that exceeds the floor).
         rank: Rank R, for ``"lowrank"`` only; 1 <= R <= D.
-        factor: ``"emitted"`` makes U a function of h, ``"tied"`` one learned U per component for all
-            time steps.
+        factor: ``"emitted"`` makes U a function of h, ``"tied"`` one learned U per component for
+            all time steps.
         factorised: One mixture a feature instead of one a frame.
         floor: Lower bound of the entries of D, in units of 1/y^2: no component is wider than
             :math:`\text{floor}^{-1/2}`.
 
     Raises:
-        ValueError: If K < 1, the rank does not fit D or the covariance, a word is unknown, or the floor
-            is not positive.
+        ValueError: If a size is below 1, the rank does not fit D or the covariance, a word is
+            unknown, or the floor is not positive.
 
     References:
         Mixture Density Networks (Bishop, 1994).
@@ -61,6 +62,8 @@ class MixtureHead(nn.Module):
         (torch.Size([4, 10, 3]), torch.Size([4, 10]))
     """
 
+    lower: Tensor  # (2, D (D + 1) / 2)
+
     def __init__(
         self,
         features: int,
@@ -73,7 +76,9 @@ class MixtureHead(nn.Module):
         floor: float = 1e-3,
     ) -> None:
         super().__init__()
-        self.rank = _check(features, context, components, covariance, rank, factor, factorised, floor)
+        self.rank = _check(
+            features, context, components, covariance, rank, factor, factorised, floor
+        )
         self.features = features
         self.context = context
         self.components = components
@@ -82,17 +87,18 @@ class MixtureHead(nn.Module):
         self.factorised = factorised
         self.floor = floor
 
-        K, D, R = components, features, self.rank
+        K, D = components, features
         self.sizes = {
             "logits": K * D if factorised else K,
             "loc": K * D,
             "diagonal": K if covariance == "spherical" else K * D,
         }
-        if R > 0 and factor == "emitted":
-            self.sizes["factor"] = K * D * (D + 1) // 2 if covariance == "full" else K * D * R
+        entries = D * (D + 1) // 2 if covariance == "full" else D * self.rank
+        if entries and factor == "emitted":
+            self.sizes["factor"] = K * entries
         self.projection = nn.Linear(context, sum(self.sizes.values()))
-        if R > 0 and factor == "tied":
-            self.tied_factor = nn.Parameter(torch.randn(K, D, R) * 0.1)
+        if entries and factor == "tied":
+            self.tied_factor = nn.Parameter(torch.randn(K, entries) * 0.1)
         if covariance == "full":
             self.register_buffer("lower", torch.tril_indices(D, D), persistent=False)
         self._reset()
@@ -104,15 +110,18 @@ class MixtureHead(nn.Module):
             h: Features ``(*batch, H)``.
 
         Returns:
-            A distribution with batch shape ``batch`` and event shape ``(D,)``, in float32 or wider even
-            under autocast.
+            A distribution with batch shape ``batch`` and event shape ``(D,)``, in float32 or wider
+            even under autocast.
+
+        Raises:
+            ValueError: If h does not have H features.
         """
         if h.shape[-1] != self.context:
             raise ValueError(f"h must have {self.context} features, found shape {tuple(h.shape)}")
         K, D = self.components, self.features
         raw = self.projection(h)
         raw = raw.float() if raw.dtype in (torch.float16, torch.bfloat16) else raw
-        parts = dict(zip(self.sizes, raw.split(list(self.sizes.values()), dim=-1), strict=True))
+        parts = self._split(raw)
         diagonal = F.softplus(parts["diagonal"]) + self.floor
         if self.factorised:
             scale = diagonal.rsqrt().unflatten(-1, (D, K))
@@ -124,86 +133,105 @@ class MixtureHead(nn.Module):
             diagonal = diagonal.unsqueeze(-1).expand_as(loc)
         else:
             diagonal = diagonal.unflatten(-1, (K, D))
-        normal = LowRankPrecisionNormal(loc, diagonal, self._factor(parts, loc))
+        normal = LowRankPrecisionNormal(loc, diagonal, self._factor(parts))
         return Mixture(Categorical(logits=parts["logits"]), normal)
 
+    @torch.no_grad()
     def initialise(self, values: Tensor) -> None:
         """Place the components on the data, before training.
 
-        Joint mixtures start at the centres, spreads and shares of a k-means clustering, factorised
-        ones at the centres of K equally filled quantile groups of each feature.
+        Joint mixtures start at the centres and shares of a k-means clustering, factorised ones at
+        the centres of K equally filled quantile groups of each feature; the spread of all
+        components is that of the frames around their centres.
 
         Args:
             values: Frames ``(N, D)`` in the head's units.
 
         Raises:
-            ValueError: If there are fewer frames than components.
+            ValueError: If the frames have other features than the head, or are fewer than its
+                components.
         """
         K, D = self.components, self.features
-        if values.shape[0] < K:
-            raise ValueError(f"{K} components need at least {K} frames, found {values.shape[0]}")
-        values = values.to(self.projection.bias.dtype)
+        if values.ndim != 2 or values.shape[1] != D:
+            raise ValueError(f"values must have shape (N, {D}), found {tuple(values.shape)}")
+        if len(values) < K:
+            raise ValueError(f"{K} components need at least {K} frames, found {len(values)}")
+        values = self._latent(values.to(self.projection.bias))
         if self.factorised:
-            groups = values.sort(dim=0).values.tensor_split(K)
-            loc = torch.stack([group.mean(dim=0) for group in groups], dim=-1).flatten()
-            variance = values.var(dim=0, unbiased=False).unsqueeze(-1).expand(D, K).flatten()
-            logits = torch.zeros(D * K)
+            groups = values.sort(dim=0).values.tensor_split(K)  # (N / K, D) each
+            loc = torch.stack([group.mean(dim=0) for group in groups], dim=-1)  # (D, K)
+            residual = torch.cat([group - group.mean(dim=0) for group in groups]).square()
+            variance = residual.mean(dim=0).unsqueeze(-1).expand(D, K)
+            logits = values.new_zeros(D, K)
         else:
-            centres, labels = _kmeans(values, K)
-            loc = centres.flatten()
-            residual = (values - centres[labels]).square()
-            variance = residual.mean() if self.covariance == "spherical" else residual.mean(dim=0)
-            variance = variance.expand(self.sizes["diagonal"] // variance.numel(), -1).flatten()
+            loc, labels = _kmeans(values, K)  # (K, D)
+            residual = (values - loc[labels]).square()
+            over = (0, 1) if self.covariance == "spherical" else (0,)
+            variance = residual.mean(dim=over, keepdim=True).expand(K, -1)
             logits = torch.bincount(labels, minlength=K).clamp(min=1).log()
-        target = 1 / variance.clamp(min=1e-4) - self.floor
-        offsets = dict(zip(self.sizes, self.projection.bias.split(list(self.sizes.values())), strict=True))
-        with torch.no_grad():
-            offsets["logits"].copy_(logits - logits.mean())
-            offsets["loc"].copy_(loc)
-            offsets["diagonal"].copy_(_inverse_softplus(target.clamp(min=1e-3)))
+        offsets = self._split(self.projection.bias)
+        offsets["logits"].copy_((logits - logits.mean()).flatten())
+        offsets["loc"].copy_(loc.flatten())
+        diagonal = self._before_softplus(1 / variance.clamp(min=1e-4))
+        offsets["diagonal"].copy_(diagonal.flatten())
 
     def extra_repr(self) -> str:
         return (
-            f"features={self.features}, components={self.components}, covariance={self.covariance!r}, "
-            f"rank={self.rank}, factor={self.factor!r}, factorised={self.factorised}"
+            f"features={self.features}, components={self.components}, "
+            f"covariance={self.covariance!r}, rank={self.rank}, factor={self.factor!r}, "
+            f"factorised={self.factorised}"
         )
 
-    def _factor(self, parts: dict[str, Tensor], loc: Tensor) -> Tensor | None:
-        K, D, R = self.components, self.features, self.rank
-        if R == 0:
+    def _latent(self, values: Tensor) -> Tensor:
+        """Return the values that the mixture is a density of."""
+        return values
+
+    def _split(self, raw: Tensor) -> dict[str, Tensor]:
+        """Name the parts of what the projection gives; of its bias, they are views."""
+        return dict(zip(self.sizes, raw.split(list(self.sizes.values()), dim=-1), strict=True))
+
+    def _factor(self, parts: dict[str, Tensor]) -> Tensor | None:  # (*batch, K, D, R)
+        if self.rank == 0:
             return None
         if self.factor == "tied":
-            factor = self.tied_factor.expand(*loc.shape[:-2], K, D, R)
-            return factor.tril() if self.covariance == "full" else factor
+            packed = self.tied_factor
+        else:
+            packed = parts["factor"].unflatten(-1, (self.components, -1))
         if self.covariance == "lowrank":
-            return parts["factor"].unflatten(-1, (K, D, R))
+            return packed.unflatten(-1, (self.features, self.rank))
         rows, columns = self.lower
-        packed = parts["factor"].unflatten(-1, (K, -1))
-        factor = packed.new_zeros(*packed.shape[:-1], D, D)
+        factor = packed.new_zeros(*packed.shape[:-1], self.features, self.features)
         factor[..., rows, columns] = packed
         return factor
 
+    def _before_softplus(self, diagonal: Tensor) -> Tensor:
+        """Return what softplus and the floor make this diagonal of, where the floor allows it."""
+        target = (diagonal - self.floor).clamp(min=1e-3)
+        return target + torch.log(-torch.expm1(-target))
+
+    @torch.no_grad()
     def _reset(self) -> None:
-        """Begin with parameters that hardly depend on h: components at their offsets, of scale 1."""
-        offsets = dict(zip(self.sizes, self.projection.bias.split(list(self.sizes.values())), strict=True))
-        with torch.no_grad():
-            nn.init.normal_(self.projection.weight, std=0.1 / math.sqrt(self.context))
-            offsets["logits"].zero_()
-            offsets["loc"].normal_()
-            offsets["diagonal"].fill_(_inverse_softplus(torch.tensor(1.0 - self.floor)).item())
-            if "factor" in offsets:
-                # At U = 0 its gradient vanishes, so it must begin away from there.
-                offsets["factor"].normal_(std=0.1)
+        """Begin with parameters that hardly depend on h: random means, precisions of 1."""
+        nn.init.normal_(self.projection.weight, std=0.1 / math.sqrt(self.context))
+        offsets = self._split(self.projection.bias)
+        offsets["logits"].zero_()
+        offsets["loc"].normal_()
+        offsets["diagonal"].copy_(self._before_softplus(torch.ones(())))
+        if "factor" in offsets:
+            # At U = 0 its gradient vanishes, so it must begin away from there.
+            offsets["factor"].normal_(std=0.1)
 
 
 class FlowMixtureHead(MixtureHead):
     r"""A mixture of Gaussians seen through an invertible map.
 
-    .. math:: p(y | h) = \sum_k \pi_k N(f(y); \mu_k, \Lambda_k^{-1}) \, |\det \partial f / \partial y|
+    .. math::
+        p(y | h) = \sum_k \pi_k(h) \, N(f(y); \mu_k(h), \Lambda_k(h)^{-1})
+        \, |\det \partial f / \partial y|
 
-    The map is shared over time (the form of the FRMDN paper), or, with ``conditional``, a function of h
-    as the mixture is. It begins as the identity: at the first step the density is that of the
-    :class:`MixtureHead` with the same arguments.
+    The map is shared over time (the form of the FRMDN paper), or, with ``conditional``, a
+    function of h as the mixture is. Those of :mod:`seqmdn.flows` begin as the identity: at the
+    first step the density is that of the :class:`MixtureHead` with the same arguments.
 
     Args:
         features: Number of features D of a frame.
@@ -217,6 +245,13 @@ class FlowMixtureHead(MixtureHead):
         factor: See :class:`MixtureHead`.
         factorised: See :class:`MixtureHead`.
         floor: See :class:`MixtureHead`.
+
+    Raises:
+        ValueError: As :class:`MixtureHead`, and what the flow raises.
+
+    References:
+        FRMDN: Flow-based Recurrent Mixture Density Network (Razavi, Hosseini, Behzad, 2020),
+        arXiv:2008.02144.
 
     Example:
         >>> head = FlowMixtureHead(features=3, context=16, conditional=True)
@@ -244,6 +279,10 @@ class FlowMixtureHead(MixtureHead):
     def forward(self, h: Tensor) -> Distribution:
         """Return the density of the next frame; see :meth:`MixtureHead.forward`."""
         return Flowed(super().forward(h), self.flow(h if self.conditional else None))
+
+    def _latent(self, values: Tensor) -> Tensor:
+        h = values.new_zeros(len(values), self.context) if self.conditional else None
+        return self.flow(h).call_and_ladj(values)[0]
 
 
 def _check(
@@ -287,14 +326,13 @@ def _check(
     return rank
 
 
-def _inverse_softplus(value: Tensor) -> Tensor:
-    return value + torch.log(-torch.expm1(-value))
-
-
 def _kmeans(values: Tensor, components: int, iterations: int = 20) -> tuple[Tensor, Tensor]:
-    """Cluster frames ``(N, D)`` by Lloyd's algorithm, seeded as k-means++: centres ``(K, D)``, labels ``(N,)``.
+    """Cluster frames ``(N, D)`` by Lloyd's algorithm, seeded as k-means++.
 
     The random numbers are its own, so that initialisation depends on the data alone.
+
+    Returns:
+        Centres ``(K, D)`` and labels ``(N,)``.
     """
     generator = torch.Generator().manual_seed(0)
     centres = values[torch.randint(len(values), (1,), generator=generator)]
@@ -302,7 +340,8 @@ def _kmeans(values: Tensor, components: int, iterations: int = 20) -> tuple[Tens
         distance = torch.cdist(values, centres).min(dim=1).values.square()
         # Frames that repeat a centre weigh nothing; if all do, any frame will serve.
         weights = distance if distance.sum() > 0 else torch.ones_like(distance)
-        centres = torch.cat((centres, values[torch.multinomial(weights, 1, generator=generator)]))
+        chosen = torch.multinomial(weights.cpu(), 1, generator=generator)
+        centres = torch.cat((centres, values[chosen.to(values.device)]))
     for _ in range(iterations):
         labels = torch.cdist(values, centres).argmin(dim=1)
         counts = torch.bincount(labels, minlength=components)

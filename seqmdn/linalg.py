@@ -92,7 +92,7 @@ def capacitance_cholesky(
     rank = factor.shape[-1]
     if rank <= UNROLLED_RANK:
         return _assemble(_unrolled_cholesky(diagonal, factor))
-    # torch.linalg.cholesky raises where rounding makes a pivot negative, so C is formed in float64.
+    # In float32, C would lose its identity beside a large V, and its Cholesky factor with it.
     scaled = _double(factor * diagonal.rsqrt().unsqueeze(-1))  # (*batch, D, R)
     identity = torch.eye(rank, dtype=scaled.dtype, device=scaled.device)
     return torch.linalg.cholesky(identity + scaled.mT @ scaled).to(factor.dtype)
@@ -321,23 +321,34 @@ def _woodbury(diagonal: Tensor, factor: Tensor) -> tuple[Tensor, Tensor]:
 
 
 def _unrolled_cholesky(diagonal: Tensor, factor: Tensor) -> list[list[Tensor]]:
-    """Returns the lower triangle of L as rows of tensors (*batch,)."""
+    """Returns the lower triangle of L as rows of tensors (*batch,).
+
+    L' is the triangle of the QR decomposition of [I; V], by modified Gram-Schmidt. Forming C first
+    would lose I beside a large V: with parallel columns, nats of the log-determinant in float32.
+    """
     scale = diagonal.rsqrt()
-    columns = [column * scale for column in factor.unbind(-1)]
     lower: list[list[Tensor]] = []
-    for i, column in enumerate(columns):
+    tops: list[list[Tensor]] = []  # of every orthogonal column, its part in I without the 1
+    bottoms: list[Tensor] = []  # and its part in V, (*batch, D)
+    for column in factor.unbind(-1):
         row: list[Tensor] = []
-        for j in range(i):
-            entry = (column * columns[j]).sum(-1)
-            for k in range(j):
-                entry = entry - row[k] * lower[j][k]
-            row.append(entry / lower[j][j])
-        pivot = 1 + column.square().sum(-1)
-        for entry in row:
-            pivot = pivot - entry.square()
-        # C is the identity plus a positive semidefinite matrix, so no exact pivot is below 1: this
-        # takes back rounding (columns of U that are large and parallel) and changes no exact value.
-        lower.append([*row, pivot.clamp(min=1).sqrt()])
+        top: list[Tensor] = []
+        bottom = column * scale
+        for j, (other, other_top) in enumerate(zip(bottoms, tops, strict=True)):
+            product = (other * bottom).sum(-1)
+            for mine, its in zip(top, other_top, strict=True):
+                product = product + mine * its
+            row.append(product / lower[j][j])
+            share = row[j] / lower[j][j]
+            bottom = torch.addcmul(bottom, share.unsqueeze(-1), other, value=-1)
+            top = [mine - share * its for mine, its in zip(top, other_top, strict=True)]
+            top.append(-share)
+        pivot = 1 + bottom.square().sum(-1)
+        for mine in top:
+            pivot = pivot + mine.square()
+        lower.append([*row, pivot.sqrt()])
+        tops.append(top)
+        bottoms.append(bottom)
     return lower
 
 

@@ -67,7 +67,7 @@ class NegativeLogLikelihood(Metric):
                 f"size must be positive; found a minimum of {float(size.min()):g}."
                 " Leave out sequences of which no frame counts."
             )
-        self.sequences.append(-linalg.widen(log_prob.detach()) / size)
+        self.sequences.append(-linalg.widen(log_prob) / size)
 
     def compute(self) -> Tensor:
         """Returns the mean over all sequences, ()."""

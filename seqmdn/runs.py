@@ -19,7 +19,7 @@ from typing import Any
 import lightning
 import numpy as np
 import torch
-from jsonargparse import ArgumentParser, Namespace
+from jsonargparse import Namespace
 from lightning.pytorch import Trainer, seed_everything
 from lightning.pytorch.callbacks import ModelCheckpoint
 from lightning.pytorch.loggers import CSVLogger, TensorBoardLogger
@@ -28,6 +28,7 @@ from torch import Tensor
 
 import seqmdn
 from seqmdn.checkpoints import FORMAT, AtomicCheckpointIO, read_checkpoint
+from seqmdn.configuration import fit_parser, model_parser
 from seqmdn.data import Batch, SequenceDataModule
 from seqmdn.files import save_json
 from seqmdn.generation import generate
@@ -41,7 +42,6 @@ __all__ = [
     "draw",
     "evaluate",
     "fit",
-    "fit_parser",
     "learning_curve",
     "load_run",
     "score",
@@ -70,41 +70,6 @@ class Run:
     data: SequenceDataModule
     checkpoint: Path
     description: dict[str, Any]
-
-
-def fit_parser() -> ArgumentParser:
-    """Return the parser of a run's configuration: files merged in order, then the command line."""
-    parser = ArgumentParser(
-        prog="seqmdn fit",
-        description="Train one model. Later files and options override earlier ones.",
-    )
-    parser.add_argument("-c", "--config", action="config", help="a YAML file; may be given again")
-    parser.add_argument("--seed", type=int, default=0, help="seed of weights, batches and noise")
-    parser.add_argument("--data", type=SequenceDataModule, required=True, help="the data set")
-    parser.add_argument(
-        "--model", type=Callable[[int, int], DensityModel], required=True, help="the model"
-    )
-    parser.add_class_arguments(
-        DensityModule,
-        "training",
-        skip={"model", "per", "seed", "description"},
-        instantiate=False,
-    )
-    parser.add_class_arguments(
-        Trainer,
-        "trainer",
-        skip={"logger", "plugins", "default_root_dir", "enable_progress_bar"},
-        instantiate=False,
-    )
-    parser.set_defaults(
-        {
-            "trainer.enable_model_summary": False,
-            "trainer.num_sanity_val_steps": 0,
-            "trainer.use_distributed_sampler": False,
-            "trainer.check_val_every_n_epoch": None,
-        }
-    )
-    return parser
 
 
 def fit(config: Namespace, out: Path, resume: bool = False, report: Report | None = None) -> Run:
@@ -265,9 +230,7 @@ def load_run(source: Path, data: Path | None = None) -> Run:
     checkpoint = source / "checkpoints" / "best.ckpt" if source.is_dir() else source
     content = read_checkpoint(checkpoint)
     description = content["seqmdn"]
-    parser = ArgumentParser(exit_on_error=False)
-    parser.add_argument("--model", type=Callable[[int, int], DensityModel])
-    parser.add_argument("--data", type=SequenceDataModule)
+    parser = model_parser()
     plain = {"model": description["model"], "data": description["data"]}
     if data is not None:
         plain["data"]["init_args"]["path"] = str(data)

@@ -16,13 +16,30 @@ import seqmdn
 
 ROOT = Path(__file__).resolve().parents[1]
 SOURCES = sorted((ROOT / "seqmdn").rglob("*.py"))
+MODULES = [path for path in SOURCES if path.name != "__main__.py"]  # importing that one runs it
 PROJECT = tomllib.loads((ROOT / "pyproject.toml").read_text())["project"]
 
 # Top to bottom; a file imports only from floors below its own.
-FLOORS = (
-    "cli compare training generation models heads backbones metrics flows distributions linalg "
-    "data plotting"
-).split()
+FLOORS = [
+    "__main__",
+    "cli",
+    "compare",
+    "export",
+    "runs",
+    "training",
+    "generation",
+    "checkpoints",
+    "models",
+    "heads",
+    "backbones",
+    "metrics",
+    "flows",
+    "distributions",
+    "linalg",
+    "data",
+    "plotting",
+    "files",
+]
 
 
 def test_one_version_everywhere() -> None:
@@ -40,7 +57,7 @@ def test_contributing_is_read_in_one_sitting() -> None:
     assert len((ROOT / "CONTRIBUTING.md").read_text().splitlines()) < 60
 
 
-@pytest.mark.parametrize("source", SOURCES, ids=lambda path: _module(path))
+@pytest.mark.parametrize("source", MODULES, ids=lambda path: _module(path))
 def test_public_names_exist(source: Path) -> None:
     module = importlib.import_module(_module(source))
     names = getattr(module, "__all__", None)
@@ -81,7 +98,7 @@ def test_an_import_that_goes_up_is_seen(module: str, text: str, wrong: list[str]
 
 
 @pytest.mark.parametrize(
-    "source", [s for s in SOURCES if s.name != "__init__.py"], ids=lambda path: _module(path)
+    "source", [s for s in MODULES if s.name != "__init__.py"], ids=lambda path: _module(path)
 )
 def test_every_source_file_has_its_test_file(source: Path) -> None:
     inside = source.relative_to(ROOT / "seqmdn")

@@ -153,8 +153,9 @@ class SequenceDataModule(LightningDataModule):
     def train_dataloader(self) -> Iterable[Batch]:
         """Gives one pass's worth of training batches, beginning at the trainer's step.
 
-        Without a trainer, the first pass over the loader begins at step 0 and each one goes on
-        where the one before it was to end.
+        Where gradients of A batches are accumulated, that is batch A times its step. Without a
+        trainer, the first pass over the loader begins at batch 0 and each one goes on where the one
+        before it was to end.
         """
         self._indices("train")
         ranks, rank = self._ranks()
@@ -332,6 +333,7 @@ class _Plan:
         self.seed = seed
         self._indices = store.indices("train")
         lengths = store.lengths[self._indices]
+        self._whole = window is None
         self._window = int(lengths.max()) if window is None else window
         short = lengths <= self._window
         self._short, self._long = np.flatnonzero(short), np.flatnonzero(~short)
@@ -349,8 +351,8 @@ class _Plan:
             if number != self._current:
                 self._windows, self._current = self._draw(number), number
             sequence, first, stop = self._windows[entry].tolist()
-            seed = (_TRAIN, self.seed, place)
-            keys.append(_Key(sequence, max(0, first - self.burn_in), first, stop, seed))
+            begin, seed = max(0, first - self.burn_in), (_TRAIN, self.seed, place)
+            keys.append(_Key(sequence, begin, None if self._whole else first, stop, seed))
         return keys
 
     def _draw(self, number: int) -> NDArray[np.int64]:  # (entries, 3): sequence, first, stop

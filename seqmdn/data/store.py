@@ -264,6 +264,10 @@ class StoreWriter:
         self._names["context"] = _check_names("context", context, least=0)
         if not name or not unit:
             raise ValueError(f"StoreWriter expected a name and a unit, found {name!r} and {unit!r}")
+        if any({"file", "sha256"} - set(entry) for entry in source):
+            raise ValueError(
+                f"StoreWriter expected each source to have 'file' and 'sha256', found {source}"
+            )
         self._attributes: dict[str, Any] = {
             "format": FORMAT,
             "version": VERSION,
@@ -404,6 +408,7 @@ _TYPES = {
 _CACHE = 64 * 2**20  # bytes of decompressed chunks
 _CHUNK = 64 * 2**10  # bytes: small enough for a short window, large enough to compress
 _LARGEST = 60_000  # bytes: HDF5 keeps an attribute in a header of at most 64 KiB
+_MOST = _LARGEST // 16  # names: it keeps a reference of 16 bytes to each
 
 
 def _open(path: Path) -> h5py.File:
@@ -525,7 +530,11 @@ def _split_number(split: str) -> int:
 
 def _check_names(what: str, names: Sequence[str], least: int) -> list[str]:
     listed = [names] if isinstance(names, str) else list(names)
-    if len(listed) < least or len(set(listed)) != len(listed) or not all(listed):
+    if not least <= len(listed) <= _MOST:
+        raise ValueError(
+            f"StoreWriter expected {what} to be {least} to {_MOST} names, found {len(listed)}"
+        )
+    if len(set(listed)) != len(listed) or not all(listed):
         raise ValueError(
             f"StoreWriter expected {what} to be names, none of them empty or twice there, found "
             f"{listed}"
@@ -594,7 +603,7 @@ def _create(file: h5py.File, name: str, features: int) -> None:
         shape=(0, features),
         maxshape=(None, features),
         dtype=np.float32,
-        chunks=(max(1, _CHUNK // (4 * features)), features),
+        chunks=(_CHUNK // (4 * features), features),
         compression="gzip",
         shuffle=True,
         track_times=False,

@@ -23,8 +23,7 @@ class SequenceModel(DensityModel):
 
     At step t the backbone sees frame t - 1 and the context of step t; before the first frame it
     sees a learned start frame. All values that go in and all densities that come out are in the
-    data's own
-    units: the reversible transform inside adds its log-determinant.
+    data's own units: the reversible transform inside adds its log-determinant.
 
     With a :class:`MixtureHead` this is an RMDN, with a :class:`FlowMixtureHead` an FRMDN.
 
@@ -35,9 +34,13 @@ class SequenceModel(DensityModel):
         head: Makes the head from (features, context).
         transform: Makes the reversible transform of the frames from their number of features.
 
+    Raises:
+        ValueError: If a batch's frames or contexts do not fit.
+
     References:
         Generating Sequences With Recurrent Neural Networks (Graves, 2013).
-        Recurrent Flow Mixture Density Networks, the family of the flow heads.
+        FRMDN: Flow-based Recurrent Mixture Density Network (Razavi, Hosseini, Behzad, 2020),
+        arXiv:2008.02144.
 
     Example:
         >>> from functools import partial
@@ -70,9 +73,10 @@ class SequenceModel(DensityModel):
             values: Training frames ``(N, D)`` in the data's units.
         """
         self.transform.fit(values)
-        if hasattr(self.head, "initialise"):
+        place = getattr(self.head, "initialise", None)
+        if place is not None:
             with torch.no_grad():
-                self.head.initialise(self.transform.call_and_ladj(values)[0])
+                place(self.transform.call_and_ladj(values)[0])
 
     def frame_log_prob(self, batch: Batch) -> Tensor:
         """Return the log-density of every frame given the frames before it, in nats.
@@ -86,7 +90,7 @@ class SequenceModel(DensityModel):
         self._check(batch)
         mask = batch.mask()
         # Padding may hold anything, NaN included, and must reach neither a value nor a gradient:
-        # the # first frame takes its place, being one that every transform accepts.
+        # the first frame takes its place, being one that every transform accepts.
         present = _present(batch).unsqueeze(-1)
         values = batch.values.where(present, batch.values[:, :1])
         context = None if batch.context is None else batch.context.where(present, 0)
@@ -143,6 +147,11 @@ class SequenceModel(DensityModel):
         if batch.values.ndim != 3 or batch.values.shape[-1] != self.features:
             raise ValueError(
                 f"values must have shape (B, T, {self.features}), found {tuple(batch.values.shape)}"
+            )
+        expected = (*batch.values.shape[:2], self.context)
+        if self.context and batch.context is not None and batch.context.shape != expected:
+            raise ValueError(
+                f"context must have shape {expected}, found {tuple(batch.context.shape)}"
             )
 
 

@@ -127,7 +127,7 @@ def _draw_dots(
     if limit is not None:
         axes.axvline(limit, color=INK, linestyle=_DASHES, linewidth=0.9)
         axes.annotate(
-            f"limit {limit:.2f}",
+            f"limit {_number(limit, 2)}",
             (limit, 1.0),
             xycoords=("data", "axes fraction"),
             xytext=(3, -2),
@@ -156,4 +156,9 @@ def _plus_minus(value: float, wide: float) -> str:
     """Write both with two digits of the second."""
     digits = 1 - int(np.floor(np.log10(wide))) if np.isfinite(wide) and wide > 0 else 3
     digits = min(max(digits, 0), 6)
-    return f"{value:.{digits}f} ± {wide:.{digits}f}".replace("-", "\N{MINUS SIGN}")
+    return f"{_number(value, digits)} ± {_number(wide, digits)}"
+
+
+def _number(value: float, digits: int) -> str:
+    """Write a number as the axes do, with a minus sign instead of a hyphen."""
+    return f"{value:.{digits}f}".replace("-", "\N{MINUS SIGN}")

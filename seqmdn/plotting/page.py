@@ -15,6 +15,8 @@ from matplotlib.colors import to_rgb
 from matplotlib.figure import Figure
 from PIL import Image
 
+from seqmdn.files import written_whole
+
 INK = "#333333"
 
 # Okabe and Ito's colours, apart for every kind of colour vision; yellow is too faint for a line.
@@ -78,15 +80,10 @@ def write(figure: Figure, path: str | os.PathLike[str]) -> None:
         OSError: If the file, or a folder for it, cannot be written.
     """
     target = Path(path)
-    part = target.with_name(f".{target.name}.{os.getpid()}.partial")
     try:
-        target.parent.mkdir(parents=True, exist_ok=True)
-        try:
-            part.write_bytes(_svg(figure) if target.suffix.lower() == ".svg" else _png(figure))
-            part.replace(target)
-        finally:
-            # It is still there only if something went wrong, Ctrl-C included.
-            part.unlink(missing_ok=True)
+        with written_whole(target) as partial:
+            svg = target.suffix.lower() == ".svg"
+            partial.write_bytes(_svg(figure) if svg else _png(figure))
     except OSError as error:
         raise OSError(
             f"cannot write the picture {str(target)!r} ({error.strerror or error}): "

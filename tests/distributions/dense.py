@@ -49,7 +49,7 @@ def mixture_log_prob(parameters: Parameters, value: Tensor) -> Tensor:
 
 
 def mixture_moments(weights: Tensor, loc: Tensor, within: Tensor) -> tuple[Tensor, Tensor]:
-    """Returns mean and covariance of a mixture: weights (*batch, K), loc (..., K, D), (..., K, D, D)."""
+    """Returns mean and covariance of weights (..., K), means (..., K, D), covariances."""
     mean = torch.einsum("...k,...kd->...d", weights, loc)
     second = within + torch.einsum("...i,...j->...ij", loc, loc)
     total = torch.einsum("...k,...kij->...ij", weights, second)

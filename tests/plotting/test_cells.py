@@ -92,6 +92,7 @@ def test_drawings_fill_their_cell_and_stay_in_it(y_axis: str, upright: float) ->
     rng = np.random.default_rng(0)
     values = rng.normal(size=(3, 9, 3)) * [40.0, 7.0, 1.0]
     values[1] *= [1e-3, 1e-3, 1.0]
+    values[:, :, 2] = np.arange(9) == 4
     rows = [Row.of("real", "#112233", values), Row.of("model", "#445566", values[:2])]
     attributes = {**STROKES, "y_axis": y_axis}
     axes = Figure().add_subplot()
@@ -119,3 +120,23 @@ def test_drawings_that_are_not_finite_or_empty_leave_their_cell_white() -> None:
     draw_strokes(axes, [Row.of("model", "#000000", values, [4, 0, 4])], STROKES)
     points = [np.concatenate(each.get_segments()) for each in axes.collections]
     assert all(np.isfinite(each).all() for each in points) and len(points) == 2
+
+
+def test_a_dot_is_drawn() -> None:
+    axes = Figure().add_subplot()
+    draw_strokes(axes, [Row.of("real", "#000000", [[[0, 0, 1], [2, 2, 0], [2, 0, 1]]])], STROKES)
+    dot, line = axes.collections[0].get_segments()
+    assert 0.0 < np.ptp(dot[:, 0]) < 0.02 < np.ptp(line[:, 0])
+
+
+def test_pixels_that_are_not_numbers_are_white() -> None:
+    assert image_grid([[[np.nan, 1.0, 0.0, np.inf]]], 1, 4, limits=(0, 1)).tolist() == [
+        [1, 0, 1, 0]
+    ]
+    assert (image_grid(np.full((1, 4, 3), np.nan), 2, 2) == 1.0).all()
+
+
+def test_images_cut_short_are_refused() -> None:
+    rows = [Row.of("model", "#000000", np.zeros((2, 2, 2)), [2, 1])]
+    with pytest.raises(ValueError, match=r"model: expected images of one size; .* \[1, 2\]"):
+        draw_images(Figure().add_subplot(), rows, SQUARE)
