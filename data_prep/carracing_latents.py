@@ -3,7 +3,7 @@ them.
 
 Reads ``series.npz`` as the World Models code writes it: ``mu`` and ``logvar`` (rollouts, steps, 32)
 and ``action`` (rollouts, steps, 3), float16. Of the 45 rollouts, the last five are for the test,
-the four before them for validation.
+the two before them for validation.
 
 The rows are ``[mu', logvar']`` with ``mu' = (mu - mean) / std`` and ``logvar' = logvar - 2 log
 std``, where mean and std (population) are those of mu over the first 40 rollouts: a draw of
@@ -26,13 +26,14 @@ import argparse
 import os
 import sys
 import zipfile
+import zlib
 from pathlib import Path
 
 import numpy as np
 
 from seqmdn.data import Store, StoreWriter, file_sha256
 
-TEST, VALID = 5, 4
+TEST, VALID = 5, 2
 ACTIONS = ("steer", "gas", "brake")
 
 
@@ -112,9 +113,16 @@ def _load(path: Path) -> dict[str, np.ndarray]:
             "vae_train.py, series.py), then give the folder of series.npz as --source"
         )
     try:
-        with np.load(path, allow_pickle=False) as archive:
+        with path.open("rb") as file, np.load(file, allow_pickle=False) as archive:
             arrays = {name: archive[name] for name in ("mu", "logvar", "action")}
-    except (KeyError, ValueError, zipfile.BadZipFile) as error:
+    except (
+        KeyError,
+        ValueError,
+        EOFError,
+        TypeError,
+        zipfile.BadZipFile,
+        zlib.error,
+    ) as error:
         raise ValueError(
             f"{path}: expected an npz archive of plain arrays mu, logvar and action, found "
             f"something else ({error}): download or record it again"

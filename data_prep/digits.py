@@ -19,7 +19,7 @@ import numpy as np
 
 from seqmdn.data import SPLITS, Store, StoreWriter, file_sha256
 
-TRAIN, VALID = 0.7, 0.1  # the rest is for the test
+TRAIN, VALID = 0.75, 0.05  # the rest is for the test
 
 
 def prepare(out: Path, seed: int = 0) -> None:

@@ -15,11 +15,7 @@ import torch
 import zuko
 from torch import Tensor, nn
 from torch.distributions import Distribution, Transform
-from zuko.flows import (
-    ElementWiseTransform,
-    GeneralCouplingTransform,
-    MaskedAutoregressiveTransform,
-)
+from zuko.flows import GeneralCouplingTransform, MaskedAutoregressiveTransform
 from zuko.transforms import ComposedTransform, MonotonicAffineTransform, MonotonicRQSTransform
 
 from seqmdn import linalg
@@ -229,9 +225,6 @@ class MaskedAutoregressive(Flow):
                 MaskedAutoregressiveTransform(
                     features, context, order=forward if i % 2 == 0 else forward.flip(0), **options
                 )
-                if features > 1
-                # zuko's masks leave nothing of a network that has no feature to look at.
-                else ElementWiseTransform(features, context, **options)
                 for i in range(transforms)
             ],
         )

@@ -5,7 +5,7 @@ broadcast. Only the two functions that return a D x D matrix form one. R = 0 tak
 which costs what a diagonal matrix costs. All of it runs in float32 or better, under autocast too.
 
 References:
-    Matrix Inversion (Woodbury), Max A. Woodbury, 1950.
+    Inverting Modified Matrices, Max A. Woodbury, 1950.
     The Matrix Cookbook, Kaare B. Petersen and Michael S. Pedersen, 2012.
 """
 

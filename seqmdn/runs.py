@@ -10,6 +10,7 @@ import csv
 import json
 import math
 import platform
+import re
 from collections.abc import Callable
 from dataclasses import dataclass
 from importlib import metadata
@@ -105,7 +106,7 @@ def fit(config: Namespace, out: Path, resume: bool = False, report: Report | Non
     data.setup("fit")
     seed_everything(config.seed, workers=True, verbose=False)
     model = made.model(data.features, data.context)
-    plain = json.loads(parser.dump(config, format="json", skip_none=False))
+    plain = json.loads(parser.dump(config, format="json", skip_unset=False))
     description = {
         "format": FORMAT,
         "model": plain["model"],
@@ -123,7 +124,7 @@ def fit(config: Namespace, out: Path, resume: bool = False, report: Report | Non
     if begun is None:
         model.initialise(data.sample_frames())
     out.mkdir(parents=True, exist_ok=True)
-    parser.save(config, out / "config.yaml", overwrite=True, skip_none=False)
+    parser.save(config, out / "config.yaml", overwrite=True, skip_unset=False)
 
     stop = StopOnInterrupt(out / "checkpoints" / "last.ckpt")
     best = ModelCheckpoint(
@@ -325,4 +326,9 @@ def device_name(device: torch.device) -> str:
     """Return what a person calls the device."""
     if device.type == "cuda":
         return torch.cuda.get_device_name(device)
-    return f"CPU, {torch.get_num_threads()} thread(s), {platform.machine()}"
+    name = platform.processor() or platform.machine()
+    if (cpus := Path("/proc/cpuinfo")).exists():  # where Linux keeps what Python does not know
+        found = re.search(r"^model name\s*:\s*(.+)$", cpus.read_text(), flags=re.MULTILINE)
+        name = found[1].strip() if found else name
+    threads = torch.get_num_threads()
+    return f"{name} CPU, {threads} thread{'s' if threads > 1 else ''}"

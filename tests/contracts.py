@@ -613,14 +613,19 @@ def _head_initialises(kind: HeadKind) -> None:
         assert torch.equal(given, values), "the frames were changed"
         parts = [_mixture_of(head) for head in heads]
         assert torch.equal(*parts), "the data alone must decide"
-        density = heads[0](torch.zeros(4)).log_prob(values)
+        distribution = heads[0](torch.zeros(4))
+        density = distribution.log_prob(values)
         assert density.isfinite().all()
         (-density.mean()).backward()
         _assert_finite_gradients(dict(heads[0].named_parameters()), nonzero=False)
+        # Under a flow, the mixture is one of f(y).
+        base, z = distribution, values
+        if isinstance(distribution, Flowed):
+            base, z = distribution.base, distribution.transform(values).detach()
         # No worse than what every head can express, one round Gaussian.
-        deviation = values.var(0, correction=0).mean().sqrt().clamp(min=1e-2)
-        single = Normal(values.mean(0), deviation).log_prob(values).sum(-1).mean()
-        assert density.mean() > single - 0.1
+        deviation = z.var(0, correction=0).mean().sqrt().clamp(min=1e-2)
+        single = Normal(z.mean(0), deviation).log_prob(z).sum(-1).mean()
+        assert base.log_prob(z).mean() > single - 0.1
     head = kind.make(3, 4)
     with pytest.raises(
         ValueError, match=rf"{K} components need at least {K} frames, found {K - 1}"

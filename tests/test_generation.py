@@ -185,7 +185,13 @@ def test_a_stopped_sequence_has_its_length_and_zeros_after_it() -> None:
 
 def test_draws_can_be_scored_and_trained_on() -> None:
     model = build(context=X)
+    growing: list[bool] = []
+    handle = model.head.register_forward_hook(
+        lambda _, inputs, __: growing.append(inputs[0].requires_grad)
+    )
     drawn = generate(model, 4, 5, context=torch.randn(4, 9, X))
+    handle.remove()
+    assert growing == [False] * 5, "a graph grows with the sequence"
     assert drawn.context is not None and drawn.context.shape == (4, 5, X)
     model.loss(drawn).backward()
     frame = next(stream(model, 4, context=torch.randn(4, 9, X)))

@@ -89,7 +89,8 @@ FLOWS = [
     flow("spline conditional", flow=SplineCoupling, conditional=True, covariance="spherical"),
     flow("autoregressive shared", flow=MaskedAutoregressive, covariance="full", factor="tied"),
     flow("autoregressive conditional", flow=SPLINES, conditional=True),
-    flow("zuko's own", flow=zuko.flows.MaskedAutoregressiveTransform, conditional=True),
+    flow("zuko's own", flow=zuko.flows.MaskedAutoregressiveTransform),
+    flow("zuko's conditional", flow=zuko.flows.GeneralCouplingTransform, conditional=True),
 ]
 
 

@@ -421,6 +421,16 @@ class _Loader:
     def __len__(self) -> int:
         return self._length
 
+    @property
+    def _iterator(self) -> Any:
+        # Under this name Lightning looks, at the end, for workers to stop. Those that wait for the
+        # garbage collector instead do not hear of it, and each of them holds it up for seconds.
+        return self._loader._iterator
+
+    @_iterator.setter
+    def _iterator(self, iterator: Any) -> None:
+        self._loader._iterator = iterator
+
     def state_dict(self) -> dict[str, int]:
         return {}
 

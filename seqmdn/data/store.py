@@ -290,6 +290,8 @@ class StoreWriter:
         self._offsets = [0]
         self._splits: list[int] = []
         self._texts: list[str] = []
+        self._pending: dict[str, list[Array]] = {"values": [], "context": []}
+        self._flushed = 0
 
     def append(
         self,
@@ -333,12 +335,14 @@ class StoreWriter:
                     f"context of {where}: expected a row for each of {len(frames)} frames, found "
                     f"{len(rows)}"
                 )
-            _extend(self._file["context"], rows)
-        _extend(self._file["values"], frames)
+            self._pending["context"].append(rows)
+        self._pending["values"].append(frames)
         self._offsets.append(self._offsets[-1] + len(frames))
         self._splits.append(number)
         if text is not None:
             self._texts.append(text)
+        if self._offsets[-1] - self._flushed >= _PENDING // (4 * len(self._names["features"])):
+            self._flush(self._file)
 
     def __enter__(self) -> Self:
         self.path.parent.mkdir(parents=True, exist_ok=True)
@@ -374,6 +378,7 @@ class StoreWriter:
             raise ValueError(
                 f"{self.path}: expected at least one sequence, found none: nothing written"
             )
+        self._flush(self._file)
         self._file.create_dataset("offsets", data=np.asarray(self._offsets, np.int64))
         self._file.create_dataset("split", data=np.asarray(self._splits, np.int8))
         if self._texts:
@@ -382,6 +387,16 @@ class StoreWriter:
         with self._partial.open("rb") as file:
             os.fsync(file.fileno())
         self._partial.replace(self.path)
+
+    def _flush(self, file: h5py.File) -> None:
+        # HDF5 takes a millisecond a call: too long for each of many short sequences.
+        for name, rows in self._pending.items():
+            if rows:
+                dataset = file[name]
+                dataset.resize(self._offsets[-1], axis=0)
+                dataset[self._flushed :] = np.concatenate(rows)
+                rows.clear()
+        self._flushed = self._offsets[-1]
 
     def _discard(self) -> None:
         try:
@@ -406,6 +421,7 @@ _TYPES = {
     "text": "strings",
 }
 _CACHE = 64 * 2**20  # bytes of decompressed chunks
+_PENDING = 2**20  # bytes of values that wait to be written
 _CHUNK = 64 * 2**10  # bytes: small enough for a short window, large enough to compress
 _LARGEST = 60_000  # bytes: HDF5 keeps an attribute in a header of at most 64 KiB
 _MOST = _LARGEST // 16  # names: it keeps a reference of 16 bytes to each
@@ -608,9 +624,3 @@ def _create(file: h5py.File, name: str, features: int) -> None:
         shuffle=True,
         track_times=False,
     )
-
-
-def _extend(dataset: h5py.Dataset, rows: Array) -> None:
-    before = len(dataset)
-    dataset.resize(before + len(rows), axis=0)
-    dataset[before:] = rows

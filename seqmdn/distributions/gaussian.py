@@ -36,7 +36,7 @@ class LowRankPrecisionNormal(Distribution):
             positive.
 
     References:
-        Estimation with low-rank precision: Gaussian Markov Random Fields, H. Rue and L. Held, 2005.
+        Gaussian Markov Random Fields: Theory and Applications, H. Rue and L. Held, 2005.
 
     Example:
         >>> gaussian = LowRankPrecisionNormal(torch.zeros(2), torch.ones(2), torch.ones(2, 1))

@@ -15,7 +15,7 @@ MAKERS: dict[str, Callable[[], Transform]] = {
     "standardise": lambda: Standardise(D),
     "logit": lambda: Logit(D, 0, 17),
     "logit of each": lambda: Logit(D, [-1.0, 0.0, 3.0], [18.0, 17.0, 30.0]),
-    "chain": lambda: Chain([Logit(D, -5, 40), Standardise(D)]),
+    "chain": lambda: Chain([Standardise(D), Logit(D, -10, 10)]),
     "empty chain": lambda: Chain([]),
 }
 

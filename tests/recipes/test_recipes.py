@@ -1,0 +1,79 @@
+"""Every recipe runs; every table in a recipe's README is what its committed results say."""
+
+import json
+import re
+from pathlib import Path
+
+import pytest
+
+from seqmdn.cli import main
+from seqmdn.compare import markdown_table, recipe_models
+
+ROOT = Path(__file__).parents[2]
+RECIPES = sorted(path.parent for path in ROOT.glob("recipes/*/*/base.yaml"))
+MODELS = [(recipe, model) for recipe in RECIPES for model in recipe_models(recipe)]
+# A recipe whose raw data are not in an installed package needs the folder with real data.
+NEEDS_DATA = {"carracing_latents"}
+
+
+def named(recipe: Path) -> str:
+    return recipe.relative_to(ROOT / "recipes").as_posix()
+
+
+@pytest.fixture(scope="module")
+def clone(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A folder from which recipes run as from a clone, their stores prepared once."""
+    folder = tmp_path_factory.mktemp("clone")
+    for name in ("recipes", "data_prep"):
+        (folder / name).symlink_to(ROOT / name)
+    return folder
+
+
+@pytest.mark.parametrize(
+    ("recipe", "model"), MODELS, ids=[f"{named(recipe)}-{model}" for recipe, model in MODELS]
+)
+def test_fits_evaluates_and_samples(
+    recipe: Path,
+    model: str,
+    clone: Path,
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    request: pytest.FixtureRequest,
+) -> None:
+    if recipe.name in NEEDS_DATA:
+        request.getfixturevalue("data_root")
+    monkeypatch.chdir(clone)
+    folder = f"recipes/{named(recipe)}"
+    run = tmp_path / "run"
+    files = ["-c", f"{folder}/base.yaml", "-c", f"{folder}/{model}.yaml"]
+    small = ["--trainer.max_steps", "2", "--trainer.val_check_interval", "2"]
+    small += ["--model.backbone.hidden", "8", "--data.batch_size", "4"]
+    main(["fit", *files, *small, "--out", str(run), "--debug"])
+    main(["evaluate", str(run), "--split", "valid", "--debug"])
+    assert json.loads((run / "metrics.json").read_text())["split"] == "valid"
+    main(["sample", str(run), "--num", "2", "--prime", "2", "--out", f"{run}/s.png", "--debug"])
+    assert (run / "s.png").stat().st_size > 1000
+
+
+@pytest.mark.parametrize("recipe", RECIPES, ids=named)
+def test_base_and_models_split_the_configuration(recipe: Path) -> None:
+    assert "head:" not in (recipe / "base.yaml").read_text()
+    for model in recipe_models(recipe):
+        text = (recipe / f"{model}.yaml").read_text()
+        keys = re.findall(r"^ {0,5}(\w+):", text, flags=re.MULTILINE)
+        assert keys == ["model", "init_args", "head"], f"{model}.yaml holds more than a head"
+
+
+@pytest.mark.parametrize("recipe", RECIPES, ids=named)
+def test_readme_shows_the_committed_results(recipe: Path) -> None:
+    results = json.loads((recipe / "results.json").read_text())
+    readme = (recipe / "README.md").read_text()
+    assert markdown_table(results).strip() in readme
+    assert results["command"] in readme
+    assert results["command"].startswith("seqmdn compare")
+    assert results["device"]
+    assert results["device"] in readme
+    for name in ("seqmdn", "torch", "lightning", "zuko", "python", "git"):
+        assert results["versions"][name], f"{name} is missing among the versions"
+    assert not results["versions"]["git"].endswith("-dirty")
+    assert set(results["models"]) == set(recipe_models(recipe))
