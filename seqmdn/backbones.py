@@ -37,7 +37,12 @@ class Backbone(nn.Module, ABC):
     parts: int  # tensors of a state
 
     def __init__(
-        self, inputs: int, hidden: int, layers: int = 1, dropout: float = 0.0, skip: bool = False
+        self,
+        inputs: int,
+        hidden: int = 128,
+        layers: int = 1,
+        dropout: float = 0.0,
+        skip: bool = False,
     ) -> None:
         super().__init__()
         for name, size in {"inputs": inputs, "hidden": hidden, "layers": layers}.items():

@@ -93,12 +93,11 @@ def _fit(words: list[str]) -> None:
     out = resume or out or Path("runs") / time.strftime("%Y%m%d-%H%M%S")
     try:
         with _telling(progress) as report:
-            run = fit(config, out, resume=resume is not None, report=report)
+            fit(config, out, resume=resume is not None, report=report)
     except Interrupted as stop:
         raise Interrupted(f"{stop}; go on by: seqmdn fit --resume {out}") from None
     if progress != "json":
         _say(json.loads((out / "metrics.json").read_text()), out)
-    del run
 
 
 def _evaluate(words: list[str]) -> None:

@@ -9,6 +9,7 @@ from torch import Tensor, nn
 from torch.distributions import Categorical, Distribution, Normal
 from torch.nn import functional as F
 
+from seqmdn.clustering import kmeans
 from seqmdn.distributions import FactorisedMixture, Flowed, LowRankPrecisionNormal, Mixture
 from seqmdn.flows import AffineCoupling
 
@@ -164,7 +165,7 @@ class MixtureHead(nn.Module):
             variance = residual.mean(dim=0).unsqueeze(-1).expand(D, K)
             logits = values.new_zeros(D, K)
         else:
-            loc, labels = _kmeans(values, K)  # (K, D)
+            loc, labels = kmeans(values, K)  # (K, D)
             residual = (values - loc[labels]).square()
             over = (0, 1) if self.covariance == "spherical" else (0,)
             variance = residual.mean(dim=over, keepdim=True).expand(K, -1)
@@ -324,28 +325,3 @@ def _check(
             f"found {rank}"
         )
     return rank
-
-
-def _kmeans(values: Tensor, components: int, iterations: int = 20) -> tuple[Tensor, Tensor]:
-    """Cluster frames ``(N, D)`` by Lloyd's algorithm, seeded as k-means++.
-
-    The random numbers are its own, so that initialisation depends on the data alone.
-
-    Returns:
-        Centres ``(K, D)`` and labels ``(N,)``.
-    """
-    generator = torch.Generator().manual_seed(0)
-    centres = values[torch.randint(len(values), (1,), generator=generator)]
-    while len(centres) < components:
-        distance = torch.cdist(values, centres).min(dim=1).values.square()
-        # Frames that repeat a centre weigh nothing; if all do, any frame will serve.
-        weights = distance if distance.sum() > 0 else torch.ones_like(distance)
-        chosen = torch.multinomial(weights.cpu(), 1, generator=generator)
-        centres = torch.cat((centres, values[chosen.to(values.device)]))
-    for _ in range(iterations):
-        labels = torch.cdist(values, centres).argmin(dim=1)
-        counts = torch.bincount(labels, minlength=components)
-        sums = torch.zeros_like(centres).index_add_(0, labels, values)
-        moved = sums / counts.clamp(min=1).unsqueeze(-1)
-        centres = torch.where(counts.unsqueeze(-1) > 0, moved, centres)
-    return centres, torch.cdist(values, centres).argmin(dim=1)

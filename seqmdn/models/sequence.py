@@ -54,7 +54,7 @@ class SequenceModel(DensityModel):
         self,
         features: int,
         context: int = 0,
-        backbone: Callable[[int], Backbone] = lambda inputs: LSTMBackbone(inputs, hidden=128),
+        backbone: Callable[[int], Backbone] = LSTMBackbone,
         head: Callable[[int, int], nn.Module] = MixtureHead,
         transform: Callable[[int], Transform] = Standardise,
     ) -> None:
