@@ -19,7 +19,9 @@ __all__ = [
 ]
 
 from seqmdn.data.batch import Batch, collate
+from seqmdn.data.layout import SPLITS
 from seqmdn.data.modules import SequenceDataModule
 from seqmdn.data.noise import GaussianLatents, Noise, UniformDequantise
-from seqmdn.data.store import SPLITS, Store, StoreWriter, file_sha256
+from seqmdn.data.store import Store, file_sha256
 from seqmdn.data.transforms import Chain, Identity, Logit, Standardise, Transform
+from seqmdn.data.writer import StoreWriter

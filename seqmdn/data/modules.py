@@ -19,8 +19,9 @@ from torch import Tensor
 from torch.utils.data import DataLoader, Dataset, Sampler
 
 from seqmdn.data.batch import Batch, collate
+from seqmdn.data.layout import SPLITS
 from seqmdn.data.noise import Noise
-from seqmdn.data.store import SPLITS, Store
+from seqmdn.data.store import Store
 
 
 class SequenceDataModule(LightningDataModule):

@@ -1,0 +1,291 @@
+"""Writes a data set into one HDF5 file, which is there whole or not at all."""
+
+from __future__ import annotations
+
+__all__ = ["StoreWriter"]
+
+import json
+import os
+import uuid
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from types import TracebackType
+from typing import Any, Self
+
+import h5py
+import numpy as np
+from numpy.typing import ArrayLike, NDArray
+
+from seqmdn.data.layout import FORMAT, VERSION, Array, check_finite, split_number
+
+Attribute = str | bool | int | float | NDArray[Any]
+
+_PENDING = 2**20  # bytes of values that wait to be written
+_CHUNK = 64 * 2**10  # bytes: small enough for a short window, large enough to compress
+_LARGEST = 60_000  # bytes: HDF5 keeps an attribute in a header of at most 64 KiB
+_MOST = _LARGEST // 16  # names: it keeps a reference of 16 bytes to each
+
+
+class StoreWriter:
+    """Writes a data set sequence by sequence; only a complete one ever bears its name.
+
+    What is written lies under a hidden temporary name in the same folder. It is renamed when the
+    ``with`` block ends and removed when the block raises anything. The same calls write the same
+    bytes.
+
+    Args:
+        path: The file to write; its folder is made if need be, a file of this name is replaced.
+        features: The names of the D columns of the values.
+        name: What the data set is called.
+        unit: The unit of the values, such as ``"pixel level"``.
+        context: The names of the X columns of the context, none by default.
+        step: What lies between one frame and the next, such as ``"row"`` or ``"hour"``.
+        sample_rate: Frames a second, where the frames are samples of time.
+        source: The files that the data come from, each a ``{"file": name, "sha256": digits}``.
+        licence: The licence of the data, as their owner states it.
+        command: The command that writes the store.
+        attributes: Anything else to keep with the data: strings, numbers and arrays. Plots look at
+            ``kind`` (``"image"``, ``"series"``, ``"strokes"``, ``"audio"``), units at ``sequence``,
+            the word for one sequence.
+
+    Raises:
+        ValueError: If a name is missing or twice there, an attribute cannot be kept, or a sequence
+            has fewer than two frames, frames of another width, values that are not finite, an
+            unknown split, or context or text where others have none; on leaving the block, if there
+            are no sequences.
+
+    Example:
+        >>> import tempfile
+        >>> from seqmdn.data import Store
+        >>> with tempfile.TemporaryDirectory() as folder:
+        ...     with StoreWriter(f"{folder}/walk.h5", ["x"], name="walk", unit="m") as writer:
+        ...         writer.append([[0.0], [1.0], [1.5]], "train")
+        ...     with Store(f"{folder}/walk.h5") as store:
+        ...         store.read(0, 1)[0].tolist(), store.indices("test").tolist()
+        ([[1.0], [1.5]], [])
+    """
+
+    def __init__(
+        self,
+        path: str | os.PathLike[str],
+        features: Sequence[str],
+        name: str,
+        unit: str,
+        context: Sequence[str] = (),
+        step: str = "frame",
+        sample_rate: float | None = None,
+        source: Sequence[Mapping[str, str]] = (),
+        licence: str = "",
+        command: str = "",
+        attributes: Mapping[str, Attribute | Sequence[float]] | None = None,
+    ) -> None:
+        self.path = Path(path)
+        self._partial = self.path.with_name(f".{self.path.name}.{uuid.uuid4().hex}.partial")
+        self._names = {"features": _check_names("features", features, least=1)}
+        self._names["context"] = _check_names("context", context, least=0)
+        if not name or not unit:
+            raise ValueError(f"StoreWriter expected a name and a unit, found {name!r} and {unit!r}")
+        if any({"file", "sha256"} - set(entry) for entry in source):
+            raise ValueError(
+                f"StoreWriter expected each source to have 'file' and 'sha256', found {source}"
+            )
+        self._attributes: dict[str, Any] = {
+            "format": FORMAT,
+            "version": VERSION,
+            "name": name,
+            "unit": unit,
+            "step": step,
+            "source": json.dumps(
+                [{key: entry[key] for key in ("file", "sha256")} for entry in source]
+            ),
+            "licence": licence,
+            "command": command,
+        }
+        if sample_rate is not None:
+            self._attributes["sample_rate"] = float(sample_rate)
+        for key, value in (attributes or {}).items():
+            self._attributes[key] = _check_attribute(
+                key, value, taken=[*self._attributes, *self._names]
+            )
+        self._file: h5py.File | None = None
+        self._offsets = [0]
+        self._splits: list[int] = []
+        self._texts: list[str] = []
+        self._pending: dict[str, list[Array]] = {"values": [], "context": []}
+        self._flushed = 0
+
+    def append(
+        self,
+        values: ArrayLike,
+        split: str,
+        context: ArrayLike | None = None,
+        text: str | None = None,
+    ) -> None:
+        """Adds one sequence.
+
+        Args:
+            values: (T, D), T >= 2.
+            split: ``"train"``, ``"valid"`` or ``"test"``.
+            context: (T, X), row t belongs to frame t; where the store has context, each sequence
+                has.
+            text: Words that belong to the sequence; all sequences have some or none has.
+        """
+        if self._file is None:
+            raise ValueError("StoreWriter.append expected to be called inside its with block")
+        where = f"sequence {len(self._splits)}"
+        number = split_number(split)
+        frames = _check_frames(values, self._names["features"], where)
+        if len(frames) < 2:
+            raise ValueError(
+                f"{where}: expected at least 2 frames, found {len(frames)}: leave it out"
+            )
+        if (context is not None) != bool(self._names["context"]):
+            raise ValueError(
+                f"{where}: expected {'a' if self._names['context'] else 'no'} context "
+                f"{self._names['context']}, found {'none' if context is None else 'one'}"
+            )
+        if self._splits and (text is not None) != bool(self._texts):
+            raise ValueError(
+                f"{where}: expected {'a' if self._texts else 'no'} text as in the sequences "
+                f"before it, found {text!r}"
+            )
+        if context is not None:
+            rows = _check_frames(context, self._names["context"], f"context of {where}")
+            if len(rows) != len(frames):
+                raise ValueError(
+                    f"context of {where}: expected a row for each of {len(frames)} frames, found "
+                    f"{len(rows)}"
+                )
+            self._pending["context"].append(rows)
+        self._pending["values"].append(frames)
+        self._offsets.append(self._offsets[-1] + len(frames))
+        self._splits.append(number)
+        if text is not None:
+            self._texts.append(text)
+        if self._offsets[-1] - self._flushed >= _PENDING // (4 * len(self._names["features"])):
+            self._flush(self._file)
+
+    def __enter__(self) -> Self:
+        self.path.parent.mkdir(parents=True, exist_ok=True)
+        try:
+            self._file = h5py.File(self._partial, "x")
+            for key, value in self._attributes.items():
+                self._file.attrs[key] = value
+            for key, names in self._names.items():
+                self._file.attrs.create(key, names, dtype=h5py.string_dtype(), shape=(len(names),))
+            _create(self._file, "values", len(self._names["features"]))
+            if self._names["context"]:
+                _create(self._file, "context", len(self._names["context"]))
+        except BaseException:
+            self._discard()
+            raise
+        return self
+
+    def __exit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        traceback: TracebackType | None,
+    ) -> None:
+        try:
+            if kind is None:
+                self._finish()
+        finally:
+            # After the rename there is nothing under the temporary name any more.
+            self._discard()
+
+    def _finish(self) -> None:
+        if self._file is None or not self._splits:
+            raise ValueError(
+                f"{self.path}: expected at least one sequence, found none: nothing written"
+            )
+        self._flush(self._file)
+        self._file.create_dataset("offsets", data=np.asarray(self._offsets, np.int64))
+        self._file.create_dataset("split", data=np.asarray(self._splits, np.int8))
+        if self._texts:
+            self._file.create_dataset("text", data=self._texts, dtype=h5py.string_dtype())
+        self._file.close()
+        with self._partial.open("rb") as file:
+            os.fsync(file.fileno())
+        self._partial.replace(self.path)
+
+    def _flush(self, file: h5py.File) -> None:
+        # HDF5 takes a millisecond a call: too long for each of many short sequences.
+        for name, rows in self._pending.items():
+            if rows:
+                dataset = file[name]
+                dataset.resize(self._offsets[-1], axis=0)
+                dataset[self._flushed :] = np.concatenate(rows)
+                rows.clear()
+        self._flushed = self._offsets[-1]
+
+    def _discard(self) -> None:
+        try:
+            if self._file is not None:
+                self._file.close()  # which raises where the disk is full
+        finally:
+            self._file = None
+            self._partial.unlink(missing_ok=True)
+
+
+def _check_names(what: str, names: Sequence[str], least: int) -> list[str]:
+    listed = [names] if isinstance(names, str) else list(names)
+    if not least <= len(listed) <= _MOST:
+        raise ValueError(
+            f"StoreWriter expected {what} to be {least} to {_MOST} names, found {len(listed)}"
+        )
+    if len(set(listed)) != len(listed) or not all(listed):
+        raise ValueError(
+            f"StoreWriter expected {what} to be names, none of them empty or twice there, found "
+            f"{listed}"
+        )
+    return listed
+
+
+def _check_attribute(key: str, value: Any, taken: Sequence[str]) -> Any:
+    array = np.asarray(value)
+    if key in taken:
+        raise ValueError(
+            f"attribute {key!r}: expected another name, found one the store itself uses"
+        )
+    if array.dtype.kind not in "biufU" or (array.dtype.kind == "U" and array.ndim):
+        raise ValueError(
+            f"attribute {key!r}: expected a string, a number or an array of numbers, found "
+            f"{value!r}"
+        )
+    if array.nbytes > _LARGEST:
+        raise ValueError(
+            f"attribute {key!r}: expected at most {_LARGEST} bytes, found {array.nbytes}: keep "
+            "data of this size in values or context"
+        )
+    return value if array.dtype.kind == "U" else array
+
+
+def _check_frames(values: ArrayLike, names: Sequence[str], where: str) -> Array:
+    array = np.asarray(values)
+    if array.dtype.kind not in "biuf" or array.ndim != 2 or array.shape[1] != len(names):
+        raise ValueError(
+            f"{where}: expected numbers of shape (frames, {len(names)}) for {_few(names)}, found "
+            f"{array.dtype} of shape {array.shape}"
+        )
+    with np.errstate(over="ignore"):  # what float32 cannot hold is infinite, and refused as such
+        frames = array.astype(np.float32)
+    check_finite(frames, names, where)
+    return frames
+
+
+def _few(names: Sequence[str]) -> str:
+    return ", ".join(names) if len(names) <= 4 else f"{names[0]}, ..., {names[-1]}"
+
+
+def _create(file: h5py.File, name: str, features: int) -> None:
+    file.create_dataset(
+        name,
+        shape=(0, features),
+        maxshape=(None, features),
+        dtype=np.float32,
+        chunks=(_CHUNK // (4 * features), features),
+        compression="gzip",
+        shuffle=True,
+        track_times=False,
+    )
