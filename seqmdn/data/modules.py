@@ -7,21 +7,22 @@ __all__ = ["SequenceDataModule"]
 import re
 import subprocess
 import sys
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Iterable, Iterator
 from pathlib import Path
-from typing import Any, Literal, NamedTuple
+from typing import Literal
 
 import numpy as np
 import torch
 from lightning.pytorch import LightningDataModule
 from numpy.typing import NDArray
 from torch import Tensor
-from torch.utils.data import DataLoader, Dataset, Sampler
 
-from seqmdn.data.batch import Batch, collate
+from seqmdn.data.batch import Batch
 from seqmdn.data.layout import SPLITS
+from seqmdn.data.loader import Items, Loader
 from seqmdn.data.noise import Noise
 from seqmdn.data.store import Store
+from seqmdn.data.windows import SAMPLE, SCORE, Key, WindowPlan
 
 
 class SequenceDataModule(LightningDataModule):
@@ -166,11 +167,11 @@ class SequenceDataModule(LightningDataModule):
                 f"{self.batch_size}: batch_size counts the sequences of a step on all ranks "
                 "together"
             )
-        plan = _Plan(self.store, self.window, self.burn_in, self.seed)
+        plan = WindowPlan(self.store, self.window, self.burn_in, self.seed)
         steps = -(-plan.entries // self.batch_size)
         passes = 0
 
-        def batches() -> Iterator[list[_Key]]:
+        def batches() -> Iterator[list[Key]]:
             nonlocal passes
             if self.trainer is None:
                 first = passes * steps
@@ -180,7 +181,7 @@ class SequenceDataModule(LightningDataModule):
             for step in range(first, first + steps):
                 yield plan.keys(step * self.batch_size, (step + 1) * self.batch_size)[rank::ranks]
 
-        return _Loader(self._items(), batches, steps, self.workers)
+        return Loader(self._items(), batches, steps, self.workers)
 
     def val_dataloader(self) -> Iterable[Batch]:
         """Gives the validation split in batches."""
@@ -216,7 +217,7 @@ class SequenceDataModule(LightningDataModule):
             for first in range(0, end, length)
         ]
         if self.store.lengths[indices].sum() > limit:
-            order = np.random.default_rng([_SAMPLE, len(pieces)]).permutation(len(pieces))
+            order = np.random.default_rng([SAMPLE, len(pieces)]).permutation(len(pieces))
             pieces = [pieces[place] for place in order]
         items = self._items()
         frames: list[NDArray[np.float32]] = []
@@ -224,7 +225,7 @@ class SequenceDataModule(LightningDataModule):
         for index, first, stop in pieces:
             if missing <= 0:
                 break
-            values, _, _ = items.item(_Key(index, first, None, stop, (_SAMPLE, index, first)))
+            values, _, _ = items.item(Key(index, first, None, stop, (SAMPLE, index, first)))
             frames.append(values[:missing])
             missing -= len(frames[-1])
         return torch.from_numpy(np.concatenate(frames))
@@ -270,19 +271,19 @@ class SequenceDataModule(LightningDataModule):
         trainer = self.trainer
         return (1, 0) if trainer is None else (trainer.world_size, trainer.global_rank)
 
-    def _items(self) -> _Items:
-        return _Items(self.store, self.noise)
+    def _items(self) -> Items:
+        return Items(self.store, self.noise)
 
-    def _score_key(self, split: str, index: int) -> _Key:
-        seed = (_SCORE, SPLITS.index(split), index)
-        return _Key(index, 0, None, int(self.store.lengths[index]), seed)
+    def _score_key(self, split: str, index: int) -> Key:
+        seed = (SCORE, SPLITS.index(split), index)
+        return Key(index, 0, None, int(self.store.lengths[index]), seed)
 
-    def _eval_keys(self, split: str, indices: NDArray[np.int64]) -> list[list[_Key]]:
+    def _eval_keys(self, split: str, indices: NDArray[np.int64]) -> list[list[Key]]:
         keys = [self._score_key(split, index) for index in indices.tolist()]
         size = self.eval_batch_size
         return [keys[first : first + size] for first in range(0, len(keys), size)]
 
-    def _eval_loader(self, split: str) -> _Loader:
+    def _eval_loader(self, split: str) -> Loader:
         indices = self._indices(split)
         ranks, rank = self._ranks()
         if len(indices) < ranks:
@@ -291,153 +292,4 @@ class SequenceDataModule(LightningDataModule):
                 f"rank, found {len(indices)}: use fewer devices"
             )
         keys = self._eval_keys(split, indices[rank::ranks])
-        return _Loader(self._items(), lambda: iter(keys), len(keys), self.workers)
-
-
-# What random numbers are for: the first word of each seed. None is 0, and all seeds of one purpose
-# have the same number of words, since NumPy cannot tell [1] from [1, 0].
-_ORDER, _TRAIN, _SCORE, _SAMPLE = 1, 2, 3, 4
-
-
-class _Key(NamedTuple):
-    """One item: frames begin to stop of a sequence, of which those from first on (or all) count."""
-
-    sequence: int
-    begin: int
-    first: int | None
-    stop: int
-    seed: tuple[int, ...]
-
-
-class _Items(Dataset[Batch]):
-    """Reads the items of a list of keys as one batch."""
-
-    def __init__(self, store: Store, noise: Noise | None) -> None:
-        self.store = store
-        self.noise = noise
-
-    def item(self, key: _Key) -> tuple[NDArray[np.float32], NDArray[np.float32] | None, int | None]:
-        values, context = self.store.read(key.sequence, key.begin, key.stop)
-        if self.noise is not None:
-            values = self.noise.draw(values, np.random.default_rng(key.seed))
-        return values, context, None if key.first is None else key.first - key.begin
-
-    def __getitem__(self, keys: list[_Key]) -> Batch:
-        return collate([self.item(key) for key in keys])
-
-
-class _Plan:
-    """The endless list of training items, pass after pass."""
-
-    def __init__(self, store: Store, window: int | None, burn_in: int, seed: int) -> None:
-        self.burn_in = burn_in
-        self.seed = seed
-        self._indices = store.indices("train")
-        lengths = store.lengths[self._indices]
-        self._whole = window is None
-        self._window = int(lengths.max()) if window is None else window
-        short = lengths <= self._window
-        self._short, self._long = np.flatnonzero(short), np.flatnonzero(~short)
-        self._lengths = lengths
-        self._ends = np.cumsum(lengths[self._long] + self._window - 1)
-        circle = int(self._ends[-1]) if len(self._long) else 0
-        self.entries = len(self._short) + -(-circle // self._window)
-        self._current = -1
-        self._windows = np.empty((0, 3), np.int64)
-
-    def keys(self, begin: int, end: int) -> list[_Key]:
-        keys = []
-        for place in range(begin, end):
-            number, entry = divmod(place, self.entries)
-            if number != self._current:
-                self._windows, self._current = self._draw(number), number
-            sequence, first, stop = self._windows[entry].tolist()
-            begin, seed = max(0, first - self.burn_in), (_TRAIN, self.seed, place)
-            keys.append(_Key(sequence, begin, None if self._whole else first, stop, seed))
-        return keys
-
-    def _draw(self, number: int) -> NDArray[np.int64]:  # (entries, 3): sequence, first, stop
-        rng = np.random.default_rng([_ORDER, self.seed, number])
-        whole = np.stack([self._short, 0 * self._short, self._lengths[self._short]], axis=1)
-        windows = [whole]
-        if len(self._long):
-            circle = self._ends[-1]
-            taken = self.entries - len(self._short)
-            places = (rng.integers(circle) + self._window * np.arange(taken)) % circle
-            row = np.searchsorted(self._ends, places, side="right")
-            lengths = self._lengths[self._long[row]]
-            # A sequence's first window ends after its first frame, its last one begins at its last.
-            stops = places - (self._ends[row] - lengths - self._window + 1) + 1
-            first = np.maximum(0, stops - self._window)
-            windows.append(np.stack([self._long[row], first, np.minimum(stops, lengths)], axis=1))
-        drawn = rng.permutation(np.concatenate(windows))
-        drawn[:, 0] = self._indices[drawn[:, 0]]
-        return drawn
-
-
-class _Batches(Sampler[list[_Key]]):
-    """What the worker processes are asked for, one list of keys a batch."""
-
-    def __init__(self, batches: Callable[[], Iterator[list[_Key]]], length: int) -> None:
-        self.batches = batches
-        self.length = length
-
-    def __iter__(self) -> Iterator[list[_Key]]:
-        return self.batches()
-
-    def __len__(self) -> int:
-        return self.length
-
-
-class _Loader:
-    """Loads batches without being a ``DataLoader`` that a trainer would take apart.
-
-    The samplers that Lightning puts into a ``DataLoader`` on several devices pad the split, and
-    those that it puts in to overfit forget the order. That it has a state (an empty one: the
-    trainer's step says it all) tells Lightning that training can go on in the middle of an epoch.
-    """
-
-    def __init__(
-        self,
-        items: _Items,
-        batches: Callable[[], Iterator[list[_Key]]],
-        length: int,
-        workers: int,
-    ) -> None:
-        self._length = length
-        self._loader = DataLoader(
-            items,
-            batch_size=None,
-            sampler=_Batches(batches, length),
-            num_workers=workers,
-            collate_fn=_same,
-            pin_memory=torch.cuda.is_available(),
-            persistent_workers=workers > 0,
-        )
-
-    def __iter__(self) -> Iterator[Batch]:
-        # A generator starts with its first batch; only by then has the trainer restored its step.
-        yield from self._loader
-
-    def __len__(self) -> int:
-        return self._length
-
-    @property
-    def _iterator(self) -> Any:
-        # Under this name Lightning looks, at the end, for workers to stop. Those that wait for the
-        # garbage collector instead do not hear of it, and each of them holds it up for seconds.
-        return self._loader._iterator
-
-    @_iterator.setter
-    def _iterator(self, iterator: Any) -> None:
-        self._loader._iterator = iterator
-
-    def state_dict(self) -> dict[str, int]:
-        return {}
-
-    def load_state_dict(self, state: dict[str, int]) -> None:
-        pass
-
-
-def _same(batch: Any) -> Any:  # without it, the loader would turn a Batch's parts over once more
-    return batch
+        return Loader(self._items(), lambda: iter(keys), len(keys), self.workers)

@@ -1,9 +1,6 @@
 """Which batches a model gets to see, under any number of workers, ranks and restarts."""
 
-import multiprocessing
 import re
-from collections.abc import Callable, Iterable
-from itertools import islice
 from pathlib import Path
 from types import SimpleNamespace
 
@@ -11,72 +8,21 @@ import numpy as np
 import pytest
 import torch
 from jsonargparse import ArgumentParser
-from lightning.pytorch import Callback, LightningModule, Trainer
-from torch import Tensor, nn
 
 from seqmdn.data import (
     SPLITS,
-    Batch,
     GaussianLatents,
     SequenceDataModule,
     Store,
     StoreWriter,
     UniformDequantise,
 )
-
-TRAIN = [23, 4, 10, 37, 5, 10, 11]
-VALID, TEST = [6, 2, 9, 4, 3], [8, 3, 2]
-
-Seen = list[tuple[int, int, int, int]]
+from tests.data.numbers import TEST, equal, make, seen, write
 
 
 @pytest.fixture(scope="module")
 def path(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """Sequences whose frames say who they are: value (sequence, frame), context (-frame)."""
-    path = tmp_path_factory.mktemp("store") / "numbers.h5"
-    splits = ["train"] * len(TRAIN) + ["valid"] * len(VALID) + ["test"] * len(TEST)
-    order = np.random.default_rng(0).permutation(len(splits))
-    lengths = np.array(TRAIN + VALID + TEST)[order]
-    with StoreWriter(
-        path, ["sequence", "frame"], "numbers", "1", ["c"], attributes={"sequence": "walk"}
-    ) as writer:
-        for number, (place, length) in enumerate(zip(order, lengths, strict=True)):
-            frames = np.arange(length)
-            values = np.stack([np.full(length, number), frames], axis=1)
-            writer.append(values, splits[place], context=-frames[:, None])
-    return path
-
-
-def make(path: Path, **options: object) -> SequenceDataModule:
-    arguments: dict = {"batch_size": 4, **options}
-    module = SequenceDataModule(path, **arguments)
-    module.setup()
-    return module
-
-
-def seen(batch: Batch) -> Seen:
-    """What each row is of: sequence, first frame read, first frame that counts, end."""
-    rows = []
-    starts = torch.zeros_like(batch.lengths) if batch.start is None else batch.start
-    for values, length, start in zip(batch.values, batch.lengths, starts, strict=True):
-        sequence, begin = (int(number) for number in values[0].floor())
-        rows.append((sequence, begin, begin + int(start), begin + int(length)))
-    return rows
-
-
-def equal(first: Batch, second: Batch) -> bool:
-    return all(
-        (one is None and two is None) or (one is not None and torch.equal(one, two))
-        for one, two in zip(first, second, strict=True)
-    )
-
-
-def counts(store: Store, rows: Seen) -> dict[int, np.ndarray]:
-    """How often each training frame counted."""
-    times = {int(i): np.zeros(store.lengths[i], int) for i in store.indices("train")}
-    for sequence, _, first, stop in rows:
-        times[sequence][first:stop] += 1
-    return times
+    return write(tmp_path_factory.mktemp("store"))
 
 
 # One pass.
@@ -107,74 +53,6 @@ def test_whole_sequences_are_the_stored_ones(path: Path) -> None:
             assert (begin, stop) == (0, len(values))
             np.testing.assert_array_equal(batch.values[row, :stop], values)
             np.testing.assert_array_equal(batch.context[row, :stop], context)
-
-
-def test_every_pass_is_a_permutation_and_every_batch_is_full(path: Path) -> None:
-    module = make(path)
-    loader = module.train_dataloader()
-    rows = [row for _ in range(14) for batch in loader for row in seen(batch)]
-    assert len(rows) == 14 * 2 * 4  # 16 passes of 7 sequences
-    orders = [tuple(row[0] for row in rows[i : i + 7]) for i in range(0, len(rows), 7)]
-    assert all(sorted(order) == module.store.indices("train").tolist() for order in orders)
-    assert len(set(orders)) > 12
-
-
-@pytest.mark.parametrize("window", [1, 3, 10, 36, 37, 100])
-def test_a_pass_over_windows_scores_every_frame_once(path: Path, window: int) -> None:
-    module = make(path, window=window, batch_size=1)
-    for passes in range(3):
-        rows = [row for batch in module.train_dataloader() for row in seen(batch)]
-        times = np.concatenate(list(counts(module.store, rows).values()))
-        assert times.min() == 1 and times.max() <= 2
-        assert (times == 2).sum() < window, passes
-
-
-@pytest.mark.parametrize("window", [3, 10])
-def test_every_frame_is_equally_likely_and_tiles_lie_anywhere(path: Path, window: int) -> None:
-    module = make(path, window=window, batch_size=1)
-    loader, passes = module.train_dataloader(), 400
-    rows = [row for _ in range(passes) for batch in loader for row in seen(batch)]
-    times = np.concatenate(list(counts(module.store, rows).values())) / passes
-    # Only where the circle closes does a frame count twice, which is equally likely everywhere.
-    assert times.min() >= 1 and times.max() < 1.15 and times.std() < 0.03
-    longest = int(np.argmax(module.store.lengths))
-    assert {row[3] for row in rows if row[0] == longest} == set(range(1, max(TRAIN) + 1))
-
-
-@pytest.mark.parametrize("burn_in", [0, 2, 50])
-def test_burn_in_is_what_lies_before_a_window(path: Path, burn_in: int) -> None:
-    module = make(path, window=5, burn_in=burn_in)
-    rows = []
-    for batch in islice(repeated(module.train_dataloader), 40):
-        assert batch.start is not None and batch.context is not None
-        rows += seen(batch)
-        for row, (_, begin, _, stop) in enumerate(seen(batch)):
-            frames = torch.arange(begin, stop)
-            assert torch.equal(batch.values[row, : stop - begin, 1], frames.float())
-            assert torch.equal(batch.context[row, : stop - begin, 0], -frames.float())
-    for _, begin, first, stop in rows:
-        assert begin == max(0, first - burn_in) and 1 <= stop - first <= 5
-    assert any(first == 0 for _, _, first, _ in rows)
-
-
-def repeated(make_loader: Callable[[], Iterable[Batch]]) -> Iterable[Batch]:
-    loader = make_loader()
-    while True:
-        yield from loader
-
-
-def test_short_sequences_are_taken_whole(path: Path) -> None:
-    module = make(path, window=10)
-    rows = [row for _ in range(20) for batch in module.train_dataloader() for row in seen(batch)]
-    for sequence, _, first, stop in rows:
-        length = int(module.store.lengths[sequence])
-        if length <= 10:
-            assert (first, stop) == (0, length)
-
-
-def test_batches_larger_than_the_split_are_full(path: Path) -> None:
-    batches = list(make(path, batch_size=20).train_dataloader())
-    assert len(batches) == 1 and len(batches[0].lengths) == 20
 
 
 # Same seed, same batches.
@@ -312,130 +190,6 @@ def test_ranks_that_cannot_share_are_told(path: Path) -> None:
         ranks(path, 3)[0].train_dataloader()
     with pytest.raises(ValueError, match="at least 4 sequences of split 'test'.*found 3"):
         ranks(path, 4)[0].test_dataloader()
-
-
-# Under a trainer.
-
-
-class Recorder(LightningModule):
-    """Keeps what it is given; its one weight makes the trainer count steps."""
-
-    def __init__(self, folder: Path | None = None) -> None:
-        super().__init__()
-        self.weight = nn.Parameter(torch.zeros(()))
-        self.folder = folder
-        self.trained: list[Batch] = []
-        self.scored: Seen = []
-
-    def training_step(self, batch: Batch, index: int) -> Tensor:
-        self.trained.append(batch)
-        return self.weight * batch.values.mean()
-
-    def validation_step(self, batch: Batch, index: int) -> None:
-        self.scored += seen(batch)
-
-    def test_step(self, batch: Batch, index: int) -> None:
-        self.scored += seen(batch)
-
-    def on_train_end(self) -> None:
-        if self.folder is not None:
-            rows = {"trained": [seen(batch) for batch in self.trained], "scored": self.scored}
-            torch.save(rows, self.folder / f"{self.global_rank}.pt")
-
-    def configure_optimizers(self) -> torch.optim.Optimizer:
-        return torch.optim.SGD(self.parameters(), lr=0.1)
-
-
-def trainer(**options: object) -> Trainer:
-    quiet: dict = {
-        "accelerator": "cpu",
-        "logger": False,
-        "enable_checkpointing": False,
-        "enable_progress_bar": False,
-        "enable_model_summary": False,
-        "num_sanity_val_steps": 0,
-        "max_epochs": -1,
-    }
-    return Trainer(**{**quiet, **options})
-
-
-class Stop(Callback):
-    """Saves and stops after so many steps, wherever in a pass that is."""
-
-    def __init__(self, step: int, path: Path) -> None:
-        self.step, self.path = step, path
-
-    def on_train_batch_end(self, trainer: Trainer, *_: object) -> None:
-        if trainer.global_step == self.step:
-            trainer.save_checkpoint(self.path)
-            trainer.should_stop = True
-
-
-@pytest.mark.parametrize("workers", [0, 2])
-@pytest.mark.parametrize("stop", [1, 3, 5, 6, 10])
-def test_a_resumed_run_goes_on_where_it_stopped(
-    path: Path, tmp_path: Path, stop: int, workers: int
-) -> None:
-    options = {"window": 5, "noise": UniformDequantise(), "workers": workers}
-    whole, first, second = Recorder(), Recorder(), Recorder()
-    never_stopped = trainer(max_steps=14)
-    never_stopped.fit(whole, make(path, **options))
-    stopped = trainer(max_steps=14, callbacks=[Stop(stop, tmp_path / "last.ckpt")])
-    stopped.fit(first, make(path, **options))
-    resumed = trainer(max_steps=14)
-    resumed.fit(second, make(path, **options), ckpt_path=tmp_path / "last.ckpt")
-    assert [len(run.trained) for run in (whole, first, second)] == [14, stop, 14 - stop]
-    assert all(map(equal, whole.trained, first.trained + second.trained))
-    assert resumed.current_epoch == never_stopped.current_epoch
-
-
-@pytest.mark.parametrize(
-    "options",
-    [
-        {},
-        {"limit_train_batches": 4},
-        {"limit_train_batches": 4, "accumulate_grad_batches": 2},
-        {"val_check_interval": 2},
-    ],
-    ids=str,
-)
-def test_a_trainer_sees_the_batches_of_its_steps(path: Path, options: dict) -> None:
-    recorder = Recorder()
-    trainer(max_steps=10, **options).fit(recorder, make(path, window=5))
-    steps = 10 * options.get("accumulate_grad_batches", 1)
-    assert len(recorder.trained) == steps
-    expected = islice(repeated(make(path, window=5).train_dataloader), steps)
-    assert all(map(equal, recorder.trained, expected))
-
-
-def test_workers_end_with_the_run(path: Path) -> None:
-    for steps in (3, 14):
-        trainer(max_steps=steps).fit(Recorder(), make(path, window=5, workers=2))
-        assert multiprocessing.active_children() == []
-
-
-def test_overfitting_keeps_the_order(path: Path) -> None:
-    recorder = Recorder()
-    trainer(max_steps=4, overfit_batches=2, limit_val_batches=0).fit(recorder, make(path, window=5))
-    expected = islice(repeated(make(path, window=5).train_dataloader), 4)
-    assert all(map(equal, recorder.trained, expected))
-
-
-def test_a_trainer_tests_each_sequence_once(path: Path) -> None:
-    recorder, module = Recorder(), SequenceDataModule(path, batch_size=2)
-    trainer().test(recorder, module, verbose=False)
-    assert [row[0] for row in recorder.scored] == module.store.indices("test").tolist()
-
-
-def test_two_processes_share_the_batches(path: Path, tmp_path: Path) -> None:
-    recorder = Recorder(tmp_path)
-    trainer(max_epochs=1, strategy="ddp_fork", devices=2).fit(recorder, make(path, window=5))
-    first, second = (torch.load(tmp_path / f"{rank}.pt") for rank in (0, 1))
-    whole = make(path, window=5).train_dataloader()
-    for one, two, batch in zip(first["trained"], second["trained"], whole, strict=True):
-        assert sorted(one + two) == sorted(seen(batch))
-    scored = sorted(row[0] for row in first["scored"] + second["scored"])
-    assert scored == make(path).store.indices("valid").tolist()  # an odd number of them
 
 
 # What is asked of the data before training.

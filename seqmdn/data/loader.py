@@ -1,0 +1,104 @@
+"""Reading of planned items as batches, in this process or in others."""
+
+from __future__ import annotations
+
+__all__ = ["Items", "Loader"]
+
+from collections.abc import Callable, Iterator
+from typing import Any
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+from torch.utils.data import DataLoader, Dataset, Sampler
+
+from seqmdn.data.batch import Batch, collate
+from seqmdn.data.noise import Noise
+from seqmdn.data.store import Store
+from seqmdn.data.windows import Key
+
+
+class Items(Dataset[Batch]):
+    """Reads the items of a list of keys as one batch."""
+
+    def __init__(self, store: Store, noise: Noise | None) -> None:
+        self.store = store
+        self.noise = noise
+
+    def item(self, key: Key) -> tuple[NDArray[np.float32], NDArray[np.float32] | None, int | None]:
+        """Gives values, context, and the first frame that counts if not all do."""
+        values, context = self.store.read(key.sequence, key.begin, key.stop)
+        if self.noise is not None:
+            values = self.noise.draw(values, np.random.default_rng(key.seed))
+        return values, context, None if key.first is None else key.first - key.begin
+
+    def __getitem__(self, keys: list[Key]) -> Batch:
+        return collate([self.item(key) for key in keys])
+
+
+class Loader:
+    """Loads batches without being a ``DataLoader`` that a trainer would take apart.
+
+    The samplers that Lightning puts into a ``DataLoader`` on several devices pad the split, and
+    those that it puts in to overfit forget the order. That it has a state (an empty one: the
+    trainer's step says it all) tells Lightning that training can go on in the middle of an epoch.
+    """
+
+    def __init__(
+        self,
+        items: Items,
+        batches: Callable[[], Iterator[list[Key]]],
+        length: int,
+        workers: int,
+    ) -> None:
+        self._length = length
+        self._loader = DataLoader(
+            items,
+            batch_size=None,
+            sampler=_Batches(batches, length),
+            num_workers=workers,
+            collate_fn=_same,
+            pin_memory=torch.cuda.is_available(),
+            persistent_workers=workers > 0,
+        )
+
+    def __iter__(self) -> Iterator[Batch]:
+        # A generator starts with its first batch; only by then has the trainer restored its step.
+        yield from self._loader
+
+    def __len__(self) -> int:
+        return self._length
+
+    @property
+    def _iterator(self) -> Any:
+        # Under this name Lightning looks, at the end, for workers to stop. Those that wait for the
+        # garbage collector instead do not hear of it, and each of them holds it up for seconds.
+        return self._loader._iterator
+
+    @_iterator.setter
+    def _iterator(self, iterator: Any) -> None:
+        self._loader._iterator = iterator
+
+    def state_dict(self) -> dict[str, int]:
+        return {}
+
+    def load_state_dict(self, state: dict[str, int]) -> None:
+        pass
+
+
+class _Batches(Sampler[list[Key]]):
+    """What the worker processes are asked for, one list of keys a batch."""
+
+    def __init__(self, batches: Callable[[], Iterator[list[Key]]], length: int) -> None:
+        self.batches = batches
+        self.length = length
+
+    def __iter__(self) -> Iterator[list[Key]]:
+        return self.batches()
+
+    def __len__(self) -> int:
+        return self.length
+
+
+def _same(batch: Any) -> Any:  # without it, the loader would turn a Batch's parts over once more
+    return batch
