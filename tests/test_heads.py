@@ -237,3 +237,13 @@ def test_repr_names_what_differs_between_heads() -> None:
     head = FlowMixtureHead(3, 4, covariance="lowrank", rank=2, factor="tied")
     for part in ("features=3", "components=5", "'lowrank'", "rank=2", "'tied'", "(flow): Affine"):
         assert part in repr(head)
+
+
+@pytest.mark.parametrize("conditional", [False, True])
+def test_values_of_any_leading_shape_meet_every_context(conditional: bool) -> None:
+    head = FlowMixtureHead(features=3, context=4, conditional=conditional)
+    for parameter in head.parameters():
+        torch.nn.init.normal_(parameter, std=0.3)
+    h, values = torch.randn(5, 4), torch.randn(7, 1, 3)
+    expected = torch.stack([head(h).log_prob(value.expand(5, 3)) for value in values])
+    torch.testing.assert_close(head(h).log_prob(values), expected)

@@ -136,7 +136,9 @@ class Flowed(Distribution):
         check_event(value, self.event_shape[0])
         if self._validate_args:
             self._validate_sample(value)
-        latent, log_det = self.transform.call_and_ladj(value)
+        # A map of its own for each context cannot broadcast by itself.
+        frames = torch.broadcast_shapes(value.shape[:-1], self.batch_shape)
+        latent, log_det = self.transform.call_and_ladj(value.expand(*frames, -1))
         if log_det.shape != latent.shape[:-1]:
             raise ValueError(
                 "the transform's log-determinant must be one value a frame, of shape"

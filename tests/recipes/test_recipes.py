@@ -77,3 +77,9 @@ def test_readme_shows_the_committed_results(recipe: Path) -> None:
         assert results["versions"][name], f"{name} is missing among the versions"
     assert not results["versions"]["git"].endswith("-dirty")
     assert set(results["models"]) == set(recipe_models(recipe))
+
+
+def test_the_readme_of_the_project_shows_the_main_job() -> None:
+    results = json.loads((ROOT / "recipes/pixels/digits/results.json").read_text())
+    assert markdown_table(results).strip() in (ROOT / "README.md").read_text()
+    assert (ROOT / "recipes/pixels/digits/compare.png").is_file()
