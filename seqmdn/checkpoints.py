@@ -1,15 +1,25 @@
 """Checkpoints: written whole, read without executing anything in them."""
 
-import pickle
+import warnings
+from importlib import import_module
 from pathlib import Path
 from typing import Any
 
 import torch
+from lightning.pytorch.callbacks import ModelCheckpoint
 from lightning.pytorch.plugins import TorchCheckpointIO
 
 from seqmdn.files import written_whole
+from seqmdn.models import DensityModel
 
-__all__ = ["FORMAT", "AtomicCheckpointIO", "read_checkpoint"]
+__all__ = [
+    "FORMAT",
+    "AtomicCheckpointIO",
+    "KeptCheckpoint",
+    "check_classes",
+    "load_weights",
+    "read_checkpoint",
+]
 
 #: Version of what a checkpoint says under its key ``"seqmdn"``.
 FORMAT = 1
@@ -23,6 +33,33 @@ class AtomicCheckpointIO(TorchCheckpointIO):
     ) -> None:
         with written_whole(path) as partial:
             torch.save(checkpoint, partial)
+
+
+class KeptCheckpoint(ModelCheckpoint):
+    """Written after each validation; knows its past again in a folder that was moved."""
+
+    def __init__(self, folder: Path, name: str, monitor: str | None = None) -> None:
+        super().__init__(
+            dirpath=folder,
+            filename=name,
+            monitor=monitor,
+            save_on_train_epoch_end=False,
+            enable_version_counter=False,
+        )
+
+    def load_state_dict(self, state_dict: dict[str, Any]) -> None:
+        before, now = str(state_dict["dirpath"]), str(self.dirpath)
+
+        def moved(path: str) -> str:
+            return now + path.removeprefix(before) if path else path
+
+        paths = ("best_model_path", "kth_best_model_path", "last_model_path")
+        super().load_state_dict(
+            state_dict
+            | {key: moved(state_dict[key]) for key in paths}
+            | {"best_k_models": {moved(k): v for k, v in state_dict["best_k_models"].items()}}
+            | {"dirpath": self.dirpath}
+        )
 
 
 def read_checkpoint(path: Path) -> dict[str, Any]:
@@ -42,11 +79,16 @@ def read_checkpoint(path: Path) -> dict[str, Any]:
     if not path.is_file():
         raise FileNotFoundError(f"there is no checkpoint {path}: train one by `seqmdn fit`")
     try:
-        content = torch.load(path, map_location="cpu", weights_only=True)
-    except (pickle.UnpicklingError, RuntimeError, EOFError, OSError, ValueError, KeyError) as error:
-        reason = str(error).strip().splitlines()[:1] or [type(error).__name__]
+        with warnings.catch_warnings():  # of files of other programs
+            warnings.simplefilter("ignore")
+            content = torch.load(path, map_location="cpu", weights_only=True)
+    except PermissionError:
+        raise
+    except Exception as error:
+        # Damaged bytes make torch raise anything, and say that the file can be loaded all the same
+        # by giving up the protection.
         raise ValueError(
-            f"{path} is damaged or no checkpoint of seqmdn ({reason[0]}): use another one"
+            f"{path} is damaged or no checkpoint of seqmdn: use another one"
         ) from error
     described = content.get("seqmdn") if isinstance(content, dict) else None
     found = described.get("format") if isinstance(described, dict) else None
@@ -56,3 +98,41 @@ def read_checkpoint(path: Path) -> dict[str, Any]:
             f"{'none' if found is None else found}; use another one"
         )
     return content
+
+
+def load_weights(model: DensityModel, content: dict[str, Any], checkpoint: Path) -> None:
+    """Load a checkpoint's weights, or raise ValueError if they are another model's."""
+    prefix = "model."
+    weights = {
+        k.removeprefix(prefix): v for k, v in content["state_dict"].items() if k.startswith(prefix)
+    }
+    try:
+        model.load_state_dict(weights)
+    except RuntimeError as error:
+        # The first of the differences that torch lists, without its heading.
+        first = str(error).split("\n\t")[1].strip()
+        raise ValueError(
+            f"{checkpoint} holds the weights of another model ({first}): name the model's own "
+            "checkpoint, or leave the model as it was trained"
+        ) from error
+
+
+def check_classes(plain: Any, checkpoint: Path) -> None:
+    """Refuse what is no class: the parser would call a function, even one that runs a shell."""
+    if isinstance(plain, dict):
+        if "class_path" in plain:
+            module, _, name = str(plain["class_path"]).rpartition(".")
+            try:
+                found = getattr(import_module(module), name)
+            except (ImportError, AttributeError, ValueError):
+                found = None
+            if not isinstance(found, type):
+                raise ValueError(
+                    f"{checkpoint} is of a model with {plain['class_path']}, which is no class "
+                    "that can be found: install what defines it, or use another checkpoint"
+                )
+        for value in plain.values():
+            check_classes(value, checkpoint)
+    elif isinstance(plain, list):
+        for value in plain:
+            check_classes(value, checkpoint)

@@ -25,9 +25,16 @@ from rich.progress import (
 from rich.table import Table
 
 import seqmdn
-from seqmdn.compare import compare, markdown_table, plan, recipe_models, train_all
+from seqmdn.compare import (
+    check_resumable,
+    compare,
+    markdown_table,
+    plan,
+    recipe_models,
+    train_all,
+)
 from seqmdn.configuration import ConfigurationError, fit_parser
-from seqmdn.export import save_sequences
+from seqmdn.export import check_ending, save_sequences
 from seqmdn.runs import Interrupted, Report, draw, evaluate, fit, load_run
 
 __all__ = ["main"]
@@ -72,7 +79,7 @@ def main(arguments: Sequence[str] | None = None) -> None:
         if debug:
             raise
         status = 2 if isinstance(error, ConfigurationError) else 1
-        _end(f"{error}" or type(error).__name__, status)
+        _end(_words_of(error), status)
 
 
 def _fit(words: list[str]) -> None:
@@ -130,6 +137,7 @@ def _sample(words: list[str]) -> None:
     if options.temperature is not None:
         options.mixing = options.scale = options.temperature
     run = load_run(options.run, options.data)
+    check_ending(options.out, run.data.store)
     drawn, real = draw(
         run,
         options.num,
@@ -169,6 +177,7 @@ def _compare(words: list[str]) -> None:
         raise FileExistsError(
             f"{out} holds a comparison already: keep its runs by --resume, or choose another --out"
         )
+    check_resumable(old)
     try:
         with _bars() as bars:
             known = {task.name: bars.add_task(task.name, total=None, nll="") for task in tasks}
@@ -273,7 +282,15 @@ def _quieten() -> None:
 
     for name in ("lightning.pytorch", "lightning.fabric"):
         logging.getLogger(name).setLevel(logging.WARNING)
-    warnings.filterwarnings("ignore", category=UserWarning, module="lightning")
+    for category in (UserWarning, FutureWarning):
+        warnings.filterwarnings("ignore", category=category, module="lightning")
+
+
+def _words_of(error: Exception) -> str:
+    """Say what went wrong; the operating system's errors know a file but not what to do."""
+    if isinstance(error, OSError) and error.strerror and error.filename:
+        return f"{error.filename}: {error.strerror.lower()}: choose another file or folder"
+    return f"{error}" or type(error).__name__
 
 
 def _end(message: str, status: int) -> NoReturn:

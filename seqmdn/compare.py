@@ -6,6 +6,7 @@ import os
 import signal
 import subprocess
 import sys
+import threading
 from collections.abc import Callable, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor, as_completed
 from dataclasses import dataclass
@@ -20,7 +21,16 @@ from seqmdn.files import save_json, save_text
 from seqmdn.plotting import comparison_figure
 from seqmdn.runs import Interrupted, draw, learning_curve, load_run
 
-__all__ = ["Task", "compare", "markdown_table", "recipe_models", "summarise", "train_all"]
+__all__ = [
+    "Task",
+    "check_resumable",
+    "compare",
+    "markdown_table",
+    "plan",
+    "recipe_models",
+    "summarise",
+    "train_all",
+]
 
 Report = Callable[..., None]
 
@@ -71,7 +81,7 @@ def plan(
     if seeds < 1:
         raise ValueError(f"seeds must be at least 1, found {seeds}")
     tasks = []
-    for model in models:
+    for model in dict.fromkeys(models):
         for seed in range(seeds):
             arguments = ("-c", f"{recipe}/base.yaml", "-c", f"{recipe}/{model}.yaml", *overrides)
             task = Task(
@@ -80,6 +90,22 @@ def plan(
             fit_parser().parse_args(list(task.arguments))
             tasks.append(task)
     return tasks
+
+
+def check_resumable(tasks: Sequence[Task]) -> None:
+    """Raise ValueError unless what is there already was begun under the same configuration."""
+    for task in tasks:
+        begun = task.out / "config.yaml"
+        if not begun.exists():
+            continue
+        wanted = fit_parser().parse_args(list(task.arguments))
+        found = fit_parser().parse_args(["-c", str(begun)])
+        for key, value in wanted.items():
+            if key != "config" and found.get(key) != value:
+                raise ValueError(
+                    f"{task.out} was begun under another configuration: expected {key} {value}, "
+                    f"found {found.get(key)}; repeat its options, or choose another --out"
+                )
 
 
 def train_all(
@@ -96,6 +122,7 @@ def train_all(
     """
     environment = dict(os.environ) if jobs == 1 else os.environ | {"OMP_NUM_THREADS": "1"}
     processes: list[subprocess.Popen[str]] = []
+    stopping = threading.Event()
 
     def train(task: Task) -> None:
         if resume and (task.out / "metrics.json").exists():
@@ -123,6 +150,8 @@ def train_all(
                 start_new_session=True,
             )
             processes.append(process)
+            if stopping.is_set():  # started while the others were being told
+                process.send_signal(signal.SIGINT)
             assert process.stdout is not None
             for line in process.stdout:
                 if report is not None and line.startswith("{"):
@@ -138,6 +167,7 @@ def train_all(
             future.result()
     except BaseException as error:
         pool.shutdown(wait=False, cancel_futures=True)
+        stopping.set()
         for process in processes:
             if process.poll() is None:
                 process.send_signal(signal.SIGINT)
@@ -182,6 +212,11 @@ def summarise(
     """Return the content of ``compare.json`` from each run's metrics."""
     first = next(iter(metrics.values()))
     for task, found in metrics.items():
+        if found["split"] != "test":
+            raise ValueError(
+                f"{task.name} was last scored on the split {found['split']!r}: score it again by "
+                f"`seqmdn evaluate {task.out}`"
+            )
         if found["dataset"] != first["dataset"] or found["unit"] != first["unit"]:
             raise ValueError(
                 f"{task.name} was scored on other data: expected {first['dataset']} in "

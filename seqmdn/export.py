@@ -8,7 +8,7 @@ from seqmdn.data import Batch, Store, StoreWriter
 from seqmdn.files import written_whole
 from seqmdn.plotting import save_samples
 
-__all__ = ["save_sequences"]
+__all__ = ["check_ending", "save_sequences"]
 
 ENDINGS = (".png", ".svg", ".npz", ".h5", ".wav")
 

@@ -22,20 +22,26 @@ import numpy as np
 import torch
 from jsonargparse import Namespace
 from lightning.pytorch import Trainer, seed_everything
-from lightning.pytorch.callbacks import ModelCheckpoint
 from lightning.pytorch.loggers import CSVLogger, TensorBoardLogger
 from lightning.pytorch.utilities import move_data_to_device
 from torch import Tensor
 
 import seqmdn
-from seqmdn.checkpoints import FORMAT, AtomicCheckpointIO, read_checkpoint
+from seqmdn.checkpoints import (
+    FORMAT,
+    AtomicCheckpointIO,
+    KeptCheckpoint,
+    check_classes,
+    load_weights,
+    read_checkpoint,
+)
 from seqmdn.configuration import fit_parser, model_parser
 from seqmdn.data import Batch, SequenceDataModule
 from seqmdn.files import save_json
 from seqmdn.generation import generate
 from seqmdn.metrics import NegativeLogLikelihood
 from seqmdn.models import DensityModel, SequenceModel
-from seqmdn.training import DensityModule, ReportProgress, StopOnInterrupt
+from seqmdn.training import DensityModule, ReportProgress, StopOnInterrupt, ValidateAtEnd
 
 __all__ = [
     "Interrupted",
@@ -88,16 +94,16 @@ def fit(config: Namespace, out: Path, resume: bool = False, report: Report | Non
     Raises:
         FileExistsError: If the folder holds a run and ``resume`` is not set.
         FileNotFoundError: If ``resume`` is set and the folder holds no checkpoint.
+        ValueError: If ``resume`` is set and the checkpoint is damaged or of another model.
         Interrupted: After Ctrl-C, once a checkpoint is written.
     """
-    if (out / "config.yaml").exists() and not resume:
+    newest = out / "checkpoints" / "last.ckpt"
+    if newest.exists() and not resume:
         raise FileExistsError(
             f"{out} holds a run already: go on with it by `seqmdn fit --resume {out}`, "
             "or choose another --out"
         )
-    begun = out / "checkpoints" / "last.ckpt" if resume else None
-    if begun is not None:
-        read_checkpoint(begun)
+    begun = read_checkpoint(newest) if resume else None
     parser = fit_parser()
     made = parser.instantiate(config)
     data: SequenceDataModule = made.data
@@ -121,26 +127,28 @@ def fit(config: Namespace, out: Path, resume: bool = False, report: Report | Non
     module = DensityModule(
         model, **vars(made.training), per=data.per, seed=config.seed, description=description
     )
+    # Before anything is written: a folder that cannot be used stays as it is.
     if begun is None:
         model.initialise(data.sample_frames())
+    else:
+        load_weights(model, begun, newest)
     out.mkdir(parents=True, exist_ok=True)
     parser.save(config, out / "config.yaml", overwrite=True, skip_unset=False)
 
-    stop = StopOnInterrupt(out / "checkpoints" / "last.ckpt")
-    best = ModelCheckpoint(
-        dirpath=out / "checkpoints",
-        filename="best",
-        monitor="val/nll",
-        enable_version_counter=False,
-    )
-    last = ModelCheckpoint(
-        dirpath=out / "checkpoints", filename="last", enable_version_counter=False
-    )
+    stop = StopOnInterrupt(newest)
+    best = KeptCheckpoint(newest.parent, "best", monitor="val/nll")
+    last = KeptCheckpoint(newest.parent, "last")
     table = CSVLogger(out, name="logs")
     trainer = Trainer(
         **{
             **vars(made.trainer),
-            "callbacks": [*(made.trainer.callbacks or []), best, last, stop]
+            "callbacks": [
+                *(made.trainer.callbacks or []),
+                ValidateAtEnd(),
+                stop,
+                best,
+                last,
+            ]
             + ([ReportProgress(report)] if report else []),
         },
         default_root_dir=out,
@@ -148,7 +156,13 @@ def fit(config: Namespace, out: Path, resume: bool = False, report: Report | Non
         plugins=[AtomicCheckpointIO()],
         enable_progress_bar=False,
     )
-    trainer.fit(module, datamodule=data, ckpt_path=begun, weights_only=True)
+    try:
+        with stop:
+            trainer.fit(
+                module, datamodule=data, ckpt_path=newest if resume else None, weights_only=True
+            )
+    except SystemExit as end:  # what Lightning makes of a KeyboardInterrupt
+        raise KeyboardInterrupt from end
     if stop.interrupted:
         raise Interrupted(f"stopped at step {trainer.global_step}")
     run = load_run(out)
@@ -233,18 +247,12 @@ def load_run(source: Path, data: Path | None = None) -> Run:
     description = content["seqmdn"]
     parser = model_parser()
     plain = {"model": description["model"], "data": description["data"]}
+    check_classes(plain, checkpoint)
     if data is not None:
         plain["data"]["init_args"]["path"] = str(data)
     made = parser.instantiate(parser.parse_object(plain))
     model = made.model(description["features"], description["context"])
-    prefix = "model."
-    weights = {
-        k.removeprefix(prefix): v for k, v in content["state_dict"].items() if k.startswith(prefix)
-    }
-    try:
-        model.load_state_dict(weights)
-    except RuntimeError as error:
-        raise ValueError(f"{checkpoint} holds the weights of another model: {error}") from error
+    load_weights(model, content, checkpoint)
     made.data.prepare_data()
     made.data.setup("test")
     if made.data.features != description["features"]:
@@ -306,7 +314,7 @@ def learning_curve(run: Path) -> tuple[list[int], list[float]]:
         with path.open(newline="") as file:
             for row in csv.DictReader(file):
                 if row.get("val/nll"):
-                    found[int(row["step"]) + 1] = float(row["val/nll"])
+                    found[int(float(row["step"]))] = float(row["val/nll"])
     steps = sorted(found)
     return steps, [found[step] for step in steps]
 

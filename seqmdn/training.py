@@ -7,7 +7,7 @@ import time
 from collections.abc import Callable, Iterable
 from pathlib import Path
 from types import FrameType
-from typing import Any, Literal
+from typing import Any, Literal, Self
 
 import torch
 from lightning.pytorch import Callback, LightningModule, Trainer
@@ -19,7 +19,7 @@ from torch.optim.lr_scheduler import LambdaLR
 from seqmdn.metrics import NegativeLogLikelihood
 from seqmdn.models import DensityBatch, DensityModel
 
-__all__ = ["DensityModule", "ReportProgress", "StopOnInterrupt"]
+__all__ = ["DensityModule", "ReportProgress", "StopOnInterrupt", "ValidateAtEnd"]
 
 
 class DensityModule(LightningModule):
@@ -145,6 +145,8 @@ class DensityModule(LightningModule):
 
     def _report(self, name: str) -> None:
         self.log(name, self.nll.compute())
+        # The loggers' own count of steps is one off after some resumptions.
+        self.log("step", float(self.global_step))
         self.nll.reset()
 
 
@@ -168,10 +170,20 @@ class ReportProgress(Callback):
             self.on_train_batch_end(trainer)
 
 
+class ValidateAtEnd(Callback):
+    """Validate after the last step, whatever the interval: no step is lost to the checkpoints."""
+
+    def on_train_batch_end(self, trainer: Trainer, *_: Any) -> None:
+        if trainer.global_step >= trainer.estimated_stepping_batches:
+            trainer.should_stop = True  # which Lightning does after one more validation
+
+
 class StopOnInterrupt(Callback):
     """On Ctrl-C, end the step under way, write a checkpoint and stop.
 
-    A second Ctrl-C stops at once; the checkpoints written before remain.
+    A validation that is due after this step is done as well, and the checkpoints are those that it
+    writes. A second Ctrl-C stops at once; the checkpoints written before remain. Ctrl-C is listened
+    to inside ``with stop: trainer.fit(...)``.
 
     Args:
         path: Where the checkpoint goes.
@@ -181,20 +193,34 @@ class StopOnInterrupt(Callback):
         self.path = path
         self.interrupted = False
         self._before: Any = None
+        self._step = 0
 
-    def on_fit_start(self, trainer: Trainer, module: LightningModule) -> None:
+    def __enter__(self) -> Self:
         if threading.current_thread() is threading.main_thread():
             self._before = signal.signal(signal.SIGINT, self._handle)
+        return self
 
-    def on_train_batch_end(self, trainer: Trainer, *_: Any) -> None:
-        if self.interrupted and not trainer.should_stop:
-            trainer.save_checkpoint(self.path)
-            trainer.should_stop = True
-
-    def teardown(self, trainer: Trainer, module: LightningModule, stage: str) -> None:
+    def __exit__(self, *_: object) -> None:
         if self._before is not None:
             signal.signal(signal.SIGINT, self._before)
             self._before = None
+
+    def on_train_batch_start(self, trainer: Trainer, *_: Any) -> None:
+        self._step = trainer.global_step
+
+    def on_train_batch_end(self, trainer: Trainer, *_: Any) -> None:
+        # Between two batches of one step, the gradients that are summed up would be lost.
+        within_step = trainer.global_step == self._step
+        if not self.interrupted or trainer.should_stop or within_step:
+            return
+        loop = trainer.fit_loop
+        assert loop._data_fetcher is not None
+        if not loop.epoch_loop._should_check_val_fx(loop._data_fetcher):
+            trainer.save_checkpoint(self.path)
+            # Lightning validates before it stops. A run that is never interrupted does not, and
+            # would choose its best step among others.
+            trainer.limit_val_batches = 0
+        trainer.should_stop = True
 
     def _handle(self, number: int, frame: FrameType | None) -> None:
         if self.interrupted:

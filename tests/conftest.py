@@ -34,6 +34,18 @@ def data_root() -> Path:
     return path
 
 
+@pytest.fixture(scope="session")
+def small_run(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A finished run of the small recipe, to be read only; store and recipe lie beside it."""
+    from tests.small import train, write_recipe, write_store
+
+    folder = tmp_path_factory.mktemp("small")
+    recipe = write_recipe(folder / "recipe", write_store(folder / "walks.h5"))
+    _reset()
+    train(recipe, folder / "run")
+    return folder / "run"
+
+
 def _reset() -> None:
     torch.set_num_threads(1)
     torch.set_default_dtype(torch.float32)

@@ -1,0 +1,419 @@
+"""Several models, one data set, one budget: one table."""
+
+import json
+import math
+import os
+import shutil
+import signal
+import subprocess
+import sys
+import time
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+from PIL import Image
+
+from seqmdn.cli import main
+from seqmdn.compare import Task, markdown_table, recipe_models, summarise
+from tests.small import checkpoint, hidden_files, metrics, write_recipe, write_store
+
+ROOT = Path(__file__).parents[1]
+RUNS = ["frmdn-0", "frmdn-1", "rmdn-0", "rmdn-1"]
+
+
+@pytest.fixture(scope="module")
+def recipe(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A recipe in folders named as those of the project are."""
+    folder = tmp_path_factory.mktemp("clone")
+    store = write_store(folder / "walks.h5", noisy=True)
+    return write_recipe(
+        folder / "recipes" / "walks" / "small", store, noise="seqmdn.data.GaussianLatents"
+    )
+
+
+@pytest.fixture(scope="module")
+def command(recipe: Path) -> list[str]:
+    out = recipe.parents[2] / "results"
+    options = ["--seeds", "2", "--jobs", "2", "--out", str(out), "--trainer.max_steps", "8"]
+    return ["compare", str(recipe), *options]
+
+
+@pytest.fixture(scope="module")
+def out(command: list[str]) -> Path:
+    """A finished comparison of two models with two seeds."""
+    main(command)
+    return Path(command[command.index("--out") + 1])
+
+
+@pytest.fixture(scope="module")
+def result(out: Path) -> dict[str, Any]:
+    return json.loads((out / "compare.json").read_text())
+
+
+def refused(capsys: pytest.CaptureFixture[str], *words: object) -> str:
+    """The line with which the command refuses."""
+    capsys.readouterr()
+    with pytest.raises(SystemExit) as caught:
+        main(["compare", *map(str, words)])
+    assert caught.value.code in (1, 2)
+    error = capsys.readouterr().err
+    assert "Traceback" not in error
+    (line,) = [line for line in error.splitlines() if line.startswith("seqmdn: ")]
+    return line
+
+
+# --------------------------------------------------------------------------------------------------
+# What a comparison writes
+# --------------------------------------------------------------------------------------------------
+
+
+def test_the_files_are_there(out: Path) -> None:
+    assert sorted(path.name for path in out.iterdir()) == [
+        "compare.json",
+        "compare.md",
+        "compare.png",
+        "runs",
+    ]
+    assert sorted(path.name for path in (out / "runs").iterdir()) == RUNS
+    assert not hidden_files(out)
+    with Image.open(out / "compare.png") as picture:
+        assert picture.format == "PNG"
+        assert 600 < picture.size[0] < 3000 and 300 < picture.size[1] < 3000
+
+
+def test_the_result_has_the_keys_of_the_design(
+    result: dict[str, Any], recipe: Path, command: list[str]
+) -> None:
+    assert list(result) == [
+        "recipe",
+        "dataset",
+        "unit",
+        "limit",
+        "models",
+        "paired",
+        "versions",
+        "device",
+        "command",
+    ]
+    assert result["recipe"] == recipe.as_posix()
+    assert set(result["dataset"]) == {"name", "sha256", "test_sequences", "test_frames"}
+    assert result["dataset"]["name"] == "walks" and result["dataset"]["test_sequences"] == 10
+    assert result["unit"] == "nats/frame"
+    assert list(result["models"]) == ["rmdn", "frmdn"]  # the RMDNs first
+    entry = {"nll", "stderr", "bits_per_dim", "params", "seconds", "seeds", "gap_to_limit"}
+    for found in result["models"].values():
+        assert set(found) == entry and len(found["seeds"]) == 2
+    assert set(result["paired"]) == {"frmdn - rmdn"}
+    assert set(result["paired"]["frmdn - rmdn"]) == {"delta", "stderr", "share_of_sequences_better"}
+    assert {"seqmdn", "torch", "lightning", "zuko", "python", "git"} == set(result["versions"])
+    assert result["device"]
+    assert result["command"] == " ".join(["seqmdn", *command])
+
+
+def test_the_numbers_are_those_of_the_runs(out: Path, result: dict[str, Any]) -> None:
+    found = {name: metrics(out / "runs" / name) for name in RUNS}
+    values = {
+        model: np.array([found[f"{model}-{seed}"]["nll_per_sequence"] for seed in (0, 1)])
+        for model in ("rmdn", "frmdn")
+    }
+    assert values["rmdn"].shape == (2, 10) and np.ptp(values["rmdn"], axis=0).min() > 0
+    for model, entry in result["models"].items():
+        runs = [found[f"{model}-{seed}"] for seed in (0, 1)]
+        assert entry["nll"] == pytest.approx(np.mean([run["nll"] for run in runs]), rel=1e-5)
+        assert entry["stderr"] == pytest.approx(spread(values[model]))
+        assert entry["bits_per_dim"] == pytest.approx(np.mean([r["bits_per_dim"] for r in runs]))
+        assert entry["seconds"] == pytest.approx(np.mean([run["seconds"] for run in runs]))
+        assert entry["params"] == runs[0]["params"]
+        assert entry["gap_to_limit"] == pytest.approx(entry["nll"] - result["limit"])
+        for seed, (kept, run) in enumerate(zip(entry["seeds"], runs, strict=True)):
+            assert kept["seed"] == seed
+            assert kept == {key: run[key] for key in kept}
+            assert {"nll", "stderr", "bits_per_dim", "seconds", "steps"} < set(kept)
+    difference = values["frmdn"] - values["rmdn"]
+    paired = result["paired"]["frmdn - rmdn"]
+    models = result["models"]
+    assert paired["delta"] == pytest.approx(difference.mean())
+    assert paired["delta"] == pytest.approx(models["frmdn"]["nll"] - models["rmdn"]["nll"])
+    assert paired["stderr"] == pytest.approx(spread(difference))
+    better = [a < b for a, b in zip(*(values[m].mean(0) for m in ("frmdn", "rmdn")), strict=True)]
+    assert paired["share_of_sequences_better"] == sum(better) / 10
+    assert result["limit"] == found["rmdn-0"]["limit"] == found["frmdn-1"]["limit"]
+
+
+def spread(values: np.ndarray) -> float:
+    """Standard error over sequences and seeds: the variances of both means, added."""
+    sequences = np.std(values.mean(axis=0), ddof=1) / math.sqrt(values.shape[1])
+    seeds = np.std(values.mean(axis=1), ddof=1) / math.sqrt(values.shape[0])
+    return math.hypot(sequences, seeds)
+
+
+def cells(table: str) -> list[list[str]]:
+    rows = table.split("\n\n")[0].splitlines()
+    return [[cell.strip() for cell in row.strip("|").split("|")] for row in rows]
+
+
+def test_the_table_says_what_the_result_says(out: Path, result: dict[str, Any]) -> None:
+    text = (out / "compare.md").read_text()
+    assert text == markdown_table(result)
+    head, line, *rows = cells(text)
+    assert head == [
+        "model",
+        "NLL, nats/frame",
+        "bits/dim",
+        "minus best, nats/frame",
+        "above the limit, nats/frame",
+        "parameters",
+        "training, s",
+    ]
+    assert set("".join(line)) == {"-", ":"} and {len(row) for row in (line, *rows)} == {7}
+    models = result["models"]
+    best = min(models, key=lambda name: models[name]["nll"])
+    assert [row[0].strip("*") for row in rows] == list(models)
+    for (name, nll, bits, delta, gap, params, seconds), model in zip(rows, models, strict=True):
+        entry = models[model]
+        assert name.startswith("**") == (model == best)
+        assert nll == f"{entry['nll']:.3f} ± {entry['stderr']:.3f}"
+        assert bits == f"{entry['bits_per_dim']:.3f}" and gap == f"{entry['gap_to_limit']:.3f}"
+        assert params == f"{entry['params']:,}" and seconds == f"{entry['seconds']:.0f}"
+        # The same pair may stand the other way round in the result.
+        away = entry["nll"] - models[best]["nll"]
+        assert delta == ("" if model == best else f"{away:+.3f} ± {expected_error(result):.3f}")
+    words = text.split("\n\n")[1]
+    frames = result["dataset"]["test_frames"]
+    assert f"Test part of walks: 10 sequences, {frames} frames." in words
+    assert f"No model can be below {result['limit']:.2f} nats/frame." in words
+
+
+def expected_error(result: dict[str, Any]) -> float:
+    return result["paired"]["frmdn - rmdn"]["stderr"]
+
+
+def test_the_differences_are_to_the_best_whichever_stands_first() -> None:
+    for better in ("a", "b"):
+        result = summarise(
+            Path("recipe"), runs_of(a=2.0 - (better == "a"), b=2.0 - (better == "b")), ""
+        )
+        _, _, *rows = cells(markdown_table(result))
+        for name, _, _, delta, *_ in rows:
+            assert (delta == "") == (name == f"**{better}**")
+            assert delta in ("", "+1.000 ± 0.000")
+
+
+def runs_of(split: str = "test", **nll: float) -> dict[Task, dict[str, Any]]:
+    """Metrics of one run a model, each sequence with the same NLL plus its number."""
+    data = {"name": "walks", "sha256": "0", "sequences": 3, "frames": 9}
+    return {
+        Task(name, 0, (), Path(name)): {
+            "split": split,
+            "unit": "nats/frame",
+            "nll": value + 1,
+            "stderr": 1.0,
+            "bits_per_dim": 1.0,
+            "params": 5,
+            "seconds": 1.0,
+            "steps": 2,
+            "seed": 0,
+            "dataset": data,
+            "device": "abacus",
+            "versions": {},
+            "nll_per_sequence": [value, value + 1, value + 2],
+        }
+        for name, value in nll.items()
+    }
+
+
+def test_every_pair_is_compared_the_later_minus_the_earlier() -> None:
+    result = summarise(Path("recipe"), runs_of(a=1.0, b=3.0, c=2.0), "command")
+    deltas = {name: pair["delta"] for name, pair in result["paired"].items()}
+    assert deltas == {"b - a": 2.0, "c - a": 1.0, "c - b": -1.0}
+    shares = [pair["share_of_sequences_better"] for pair in result["paired"].values()]
+    assert shares == [0.0, 0.0, 1.0]
+    assert [pair["stderr"] for pair in result["paired"].values()] == [0.0, 0.0, 0.0]
+    assert result["models"]["b"]["stderr"] == pytest.approx(1 / math.sqrt(3))
+    assert "limit" not in result and "gap_to_limit" not in result["models"]["a"]
+    assert "limit" not in markdown_table(result)
+
+
+@pytest.mark.parametrize(
+    ("change", "message"),
+    [
+        ({"dataset": {"name": "other", "sha256": "1"}}, "b, seed 0 was scored on other data"),
+        ({"unit": "nats/walk"}, "found .* in nats/walk"),
+        ({"split": "valid"}, "b, seed 0 was last scored on the split 'valid': .*evaluate b`"),
+    ],
+)
+def test_runs_scored_otherwise_are_refused(change: dict[str, Any], message: str) -> None:
+    found = runs_of(a=1.0, b=2.0)
+    list(found.values())[1].update(change)
+    with pytest.raises(ValueError, match=message):
+        summarise(Path("recipe"), found, "command")
+
+
+# --------------------------------------------------------------------------------------------------
+# Again
+# --------------------------------------------------------------------------------------------------
+
+
+def times(out: Path) -> dict[Path, int]:
+    return {path: path.stat().st_mtime_ns for path in out.glob("runs/*/*/*.ckpt")}
+
+
+def test_finished_runs_are_kept(
+    out: Path, command: list[str], capsys: pytest.CaptureFixture[str]
+) -> None:
+    before, old = times(out), (out / "compare.json").read_text()
+    assert len(before) == 8
+    assert "keep its runs by --resume" in refused(capsys, *command[1:])
+    main([*command, "--resume"])
+    assert times(out) == before
+    new = json.loads((out / "compare.json").read_text())
+    assert new.pop("command") == json.loads(old)["command"] + " --resume"
+    assert new == {key: value for key, value in json.loads(old).items() if key != "command"}
+    printed = capsys.readouterr().out
+    assert f"{new['models']['rmdn']['nll']:.3f} ± " in printed and "compare.png" in printed
+
+
+def test_other_options_are_no_resumption(
+    out: Path, command: list[str], capsys: pytest.CaptureFixture[str]
+) -> None:
+    words = [word.replace("8", "9") if word == "8" else word for word in command[1:]]
+    message = refused(capsys, *words, "--resume")
+    assert "begun under another configuration: expected trainer.max_steps 9, found 8" in message
+
+
+def test_what_was_missing_is_trained(
+    out: Path, recipe: Path, command: list[str], tmp_path: Path
+) -> None:
+    """A run that was killed before its first checkpoint, and one that was before its score."""
+    copy = Path(shutil.copytree(out, tmp_path / "out"))
+    words = [str(copy) if word == str(out) else word for word in command]
+    shutil.rmtree(copy / "runs" / "rmdn-0" / "checkpoints")
+    (copy / "runs" / "rmdn-0" / "metrics.json").unlink()
+    (copy / "runs" / "rmdn-1" / "metrics.json").unlink()
+    kept = {path: mtime for path, mtime in times(copy).items() if "/frmdn-" in str(path)}
+    main([*words, "--resume"])
+    assert {path: times(copy)[path] for path in kept} == kept
+    for name in ("rmdn-0", "rmdn-1"):
+        again, before = metrics(copy / "runs" / name), metrics(out / "runs" / name)
+        assert again["nll_per_sequence"] == before["nll_per_sequence"]
+        assert again["steps"] == before["steps"]
+
+
+# --------------------------------------------------------------------------------------------------
+# What goes wrong
+# --------------------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize(
+    ("words", "message"),
+    [
+        (["--models", "rmdn", "foo"], "has no model 'foo': choose among rmdn, frmdn"),
+        (["--seeds", "0"], "seeds must be at least 1, found 0"),
+        (["--trainer.max_stepz", "3"], "no option --trainer.max_stepz: did you mean --trainer.max"),
+        (["--seedz", "3"], "there is no option --seedz: did you mean --seed?"),
+        (["--model.init_args.head.init_args.rankk", "1"], "did you mean rank?"),
+    ],
+)
+def test_what_cannot_be_compared_is_refused_before_any_training(
+    recipe: Path,
+    tmp_path: Path,
+    capsys: pytest.CaptureFixture[str],
+    words: list[str],
+    message: str,
+) -> None:
+    assert message in refused(capsys, recipe, "--out", tmp_path / "out", *words)
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_a_folder_that_is_no_recipe_is_refused(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    for folder in (tmp_path, tmp_path / "missing"):
+        assert "is not a recipe: expected a folder with base.yaml" in refused(capsys, folder)
+
+
+def test_an_out_that_cannot_be_written_is_refused(
+    recipe: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    (tmp_path / "file").write_text("old")
+    message = refused(capsys, recipe, "--out", tmp_path / "file" / "out")
+    assert str(tmp_path / "file") in message and "choose another" in message
+    assert list(tmp_path.iterdir()) == [tmp_path / "file"]
+
+
+def test_models_stand_in_order(recipe: Path, tmp_path: Path) -> None:
+    folder = Path(shutil.copytree(recipe, tmp_path / "recipe"))
+    for name in ("abc", "rmdn_lowrank"):
+        shutil.copy(folder / "rmdn.yaml", folder / f"{name}.yaml")
+    (folder / "notes.txt").write_text("")
+    assert recipe_models(folder) == ["rmdn", "rmdn_lowrank", "abc", "frmdn"]
+
+
+def test_a_training_that_fails_gives_its_last_words(
+    recipe: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    hot = ["--models", "rmdn", "rmdn", "--training.optimizer.init_args.lr", "1e30"]
+    message = refused(capsys, recipe, "--out", tmp_path / "out", *hot)
+    assert "the training of rmdn, seed 0 failed: seqmdn: the loss at step 1 is" in message
+    assert "lower the learning rate" in message
+    assert [path.name for path in (tmp_path / "out" / "runs").iterdir()] == ["rmdn-0"]
+    assert not (tmp_path / "out" / "compare.json").exists() and not hidden_files(tmp_path)
+
+
+@pytest.fixture
+def long(recipe: Path, tmp_path: Path) -> Iterator[tuple[subprocess.Popen[str], list[str], Path]]:
+    """A comparison under way, as another process."""
+    out = tmp_path / "out"
+    words = ["compare", str(recipe), "--jobs", "2", "--out", str(out)]
+    words += ["--trainer.max_steps", "300", "--trainer.val_check_interval", "10"]
+    process = subprocess.Popen(
+        [sys.executable, "-m", "seqmdn", *words],
+        cwd=ROOT,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+        text=True,
+    )
+    yield process, words, out
+    process.kill()
+    process.wait()
+
+
+@pytest.mark.skipif(not Path("/proc/self").exists(), reason="looks for processes in /proc")
+def test_ctrl_c_stops_every_training_and_resume_goes_on(
+    long: tuple[subprocess.Popen[str], list[str], Path],
+) -> None:
+    process, words, out = long
+    runs = [out / "runs" / "rmdn-0", out / "runs" / "frmdn-0"]
+    while not all((run / "checkpoints" / "last.ckpt").exists() for run in runs):
+        assert process.poll() is None, process.communicate()
+        time.sleep(0.05)
+    assert len(trainings(out)) == 2
+    process.send_signal(signal.SIGINT)
+    _, error = process.communicate(timeout=120)
+    assert process.returncode == 130
+    assert "Traceback" not in error
+    assert "every training under way has written a checkpoint; go on by repeating" in error
+    assert trainings(out) == [] and not hidden_files(out)
+    steps = [checkpoint(run)["global_step"] for run in runs]
+    assert all(10 <= step < 300 for step in steps)
+    assert not (out / "compare.json").exists()
+    main([*words, "--resume"])
+    result = json.loads((out / "compare.json").read_text())
+    assert list(result["models"]) == ["rmdn", "frmdn"]
+    assert [checkpoint(run)["global_step"] for run in runs] == [300, 300]
+
+
+def trainings(out: Path) -> list[int]:
+    """The processes that train into a folder."""
+    found = []
+    for folder in Path("/proc").glob("[0-9]*"):
+        try:
+            line = (folder / "cmdline").read_bytes().split(b"\0")
+        except OSError:
+            continue
+        if b"fit" in line and any(word.startswith(os.fsencode(out)) for word in line):
+            found.append(int(folder.name))
+    return found

@@ -1,0 +1,121 @@
+"""Drawn sequences as files."""
+
+import sys
+from pathlib import Path
+from types import SimpleNamespace
+from typing import Any
+
+import numpy as np
+import pytest
+import torch
+from PIL import Image
+
+from seqmdn.data import Batch, Store
+from seqmdn.export import save_sequences
+from seqmdn.files import written_whole
+from tests.small import write_store
+
+
+@pytest.fixture
+def store(tmp_path: Path) -> Store:
+    return Store(write_store(tmp_path / "walks.h5", noisy=True))
+
+
+@pytest.fixture
+def drawn() -> Batch:
+    return Batch(torch.randn(3, 5, 2), torch.tensor([5, 2, 4]))
+
+
+def save(path: Path, drawn: Batch, store: Store) -> list[str]:
+    """Write the file; return the names in its folder."""
+    path.parent.mkdir(exist_ok=True)
+    save_sequences(path, drawn, Batch(torch.zeros(2, 5, 2), torch.tensor([5, 3])), store)
+    return [found.name for found in path.parent.iterdir()]
+
+
+def test_npz_holds_values_and_lengths(tmp_path: Path, store: Store, drawn: Batch) -> None:
+    assert save(tmp_path / "out" / "a.npz", drawn, store) == ["a.npz"]
+    with np.load(tmp_path / "out" / "a.npz") as found:
+        assert sorted(found) == ["lengths", "values"]
+        assert np.array_equal(found["values"], drawn.values.numpy())
+        assert found["lengths"].tolist() == [5, 2, 4]
+
+
+def test_h5_is_a_store_of_the_drawn_sequences(tmp_path: Path, store: Store, drawn: Batch) -> None:
+    assert save(tmp_path / "out" / "a.h5", drawn, store) == ["a.h5"]
+    with Store(tmp_path / "out" / "a.h5") as found:
+        assert found.names == ["x0", "x1"] and found.unit == "m" and found.name == "walks, drawn"
+        assert found.indices("test").tolist() == [0, 1, 2] and found.lengths.tolist() == [5, 2, 4]
+        for i, length in enumerate([5, 2, 4]):
+            assert np.array_equal(found.read(i)[0], drawn.values[i, :length].numpy())
+
+
+def test_pictures_are_pictures(tmp_path: Path, store: Store, drawn: Batch) -> None:
+    assert save(tmp_path / "out" / "a.png", drawn, store) == ["a.png"]
+    with Image.open(tmp_path / "out" / "a.png") as picture:
+        assert picture.format == "PNG" and min(picture.size) > 200
+        assert len(set(picture.convert("L").tobytes())) > 3, "something is drawn"
+    save(tmp_path / "out" / "a.svg", drawn, store)
+    text = (tmp_path / "out" / "a.svg").read_text()
+    assert "<svg" in text and text.rstrip().endswith("</svg>")
+
+
+def test_sound_is_all_sequences_one_after_another(
+    tmp_path: Path, drawn: Batch, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    audio = Store(write_store(tmp_path / "a.h5", sample_rate=8000, attributes={"kind": "audio"}))
+    written: list[Any] = []
+
+    def write(path: Path, sound: np.ndarray, rate: int) -> None:
+        written.append((sound, rate))
+        Path(path).write_bytes(b"RIFF")
+
+    monkeypatch.setitem(sys.modules, "soundfile", SimpleNamespace(write=write))
+    assert save(tmp_path / "out" / "a.wav", drawn, audio) == ["a.wav"]
+    ((sound, rate),) = written
+    rows = [drawn.values[i, :n].flatten() for i, n in enumerate([5, 2, 4])]
+    assert np.array_equal(sound, torch.cat(rows).numpy()) and rate == 8000
+
+
+@pytest.mark.parametrize(
+    ("name", "message"),
+    [
+        ("a.wav", "walks is not sound: choose another ending than .wav"),
+        ("a.txt", "--out must end in one of .png, .svg, .npz, .h5, .wav; found 'a.txt'"),
+        ("a", "found 'a'"),
+    ],
+)
+def test_other_endings_are_refused(
+    tmp_path: Path, store: Store, drawn: Batch, name: str, message: str
+) -> None:
+    with pytest.raises(ValueError, match=message.replace(".", r"\.")):
+        save(tmp_path / "out" / name, drawn, store)
+    assert list((tmp_path / "out").iterdir()) == []
+
+
+@pytest.mark.parametrize("ending", ["png", "svg", "npz", "h5"])
+def test_what_cannot_be_written_leaves_nothing(
+    tmp_path: Path, store: Store, drawn: Batch, ending: str
+) -> None:
+    (tmp_path / "file").write_text("old")
+    before = sorted(tmp_path.rglob("*"))
+    with pytest.raises(OSError, match="file"):
+        save_sequences(tmp_path / "file" / f"a.{ending}", drawn, drawn, store)
+    assert sorted(tmp_path.rglob("*")) == before and (tmp_path / "file").read_text() == "old"
+
+
+def test_a_disk_that_is_full_keeps_the_old_file(
+    tmp_path: Path, store: Store, drawn: Batch, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    path = tmp_path / "a.npz"
+    with written_whole(path) as partial:
+        partial.write_text("old")
+
+    def fail(target: Path, **arrays: Any) -> None:
+        Path(target).write_bytes(b"half")
+        raise OSError(28, "No space left on device")
+
+    monkeypatch.setattr(np, "savez_compressed", fail)
+    with pytest.raises(OSError, match="No space left"):
+        save_sequences(path, drawn, drawn, store)
+    assert path.read_text() == "old" and not list(tmp_path.glob(".*"))
