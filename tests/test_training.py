@@ -14,6 +14,7 @@ import torch
 from lightning.pytorch import Callback, Trainer
 from torch import Tensor, nn
 from torch.optim import SGD, AdamW
+from torch.utils.data import DataLoader
 
 from seqmdn.checkpoints import FORMAT, AtomicCheckpointIO
 from seqmdn.models import DensityModel
@@ -87,7 +88,8 @@ def train(
             **options,
         }
     )
-    trainer.fit(module, batches() * 5, batches(size), ckpt_path=checkpoint, weights_only=True)
+    loaders = DataLoader(batches() * 5, batch_size=None), DataLoader(batches(size), batch_size=None)
+    trainer.fit(module, *loaders, ckpt_path=checkpoint, weights_only=True)
     return trainer
 
 
