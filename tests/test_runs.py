@@ -257,7 +257,7 @@ def test_so_is_one_of_another_kind(
 def test_a_run_may_be_stopped_again_and_again(
     recipe: Path, tmp_path: Path, whole: dict[str, Any]
 ) -> None:
-    for step in (3, 4, 7, 9):
+    for step in (3, 5, 7, 9):
         with pytest.raises(Interrupted, match=f"step {step}"):
             train(recipe, tmp_path, report=Interrupt(step - 1), resume=step > 3)
     train(recipe, tmp_path, resume=True)
