@@ -180,10 +180,14 @@ def _compare(words: list[str]) -> None:
     check_resumable(old)
     try:
         with _bars() as bars:
-            known = {task.name: bars.add_task(task.name, total=None, nll="") for task in tasks}
+            known = {
+                task.name: bars.add_task(task.name, start=False, total=None, nll="")
+                for task in tasks
+            }
 
             def report(name: str, step: int, steps: int, nll: float | None) -> None:
                 shown = "" if nll is None else f"validation NLL {nll:.3f}"
+                bars.start_task(known[name])
                 bars.update(known[name], completed=step, total=steps, nll=shown)
 
             train_all(tasks, min(jobs, len(tasks)), options.resume, report)

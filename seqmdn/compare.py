@@ -130,25 +130,19 @@ def train_all(
         started = resume and (task.out / "checkpoints" / "last.ckpt").exists()
         task.out.mkdir(parents=True, exist_ok=True)
         target = ("--resume", str(task.out)) if started else ("--out", str(task.out))
-        with (task.out / "log.txt").open("a") as log:
-            process = subprocess.Popen(
-                [
-                    sys.executable,
-                    "-m",
-                    "seqmdn",
-                    "fit",
-                    *task.arguments,
-                    *target,
-                    "--progress",
-                    "json",
-                ],
+        fit = [sys.executable, "-m", "seqmdn", "fit", *task.arguments, *target]
+        with (
+            (task.out / "log.txt").open("a") as log,
+            subprocess.Popen(
+                [*fit, "--progress", "json"],
                 stdout=subprocess.PIPE,
                 stderr=log,
                 text=True,
                 env=environment,
                 # Ctrl-C is for the comparison, which hands it on once.
                 start_new_session=True,
-            )
+            ) as process,
+        ):
             processes.append(process)
             if stopping.is_set():  # started while the others were being told
                 process.send_signal(signal.SIGINT)
@@ -156,7 +150,7 @@ def train_all(
             for line in process.stdout:
                 if report is not None and line.startswith("{"):
                     report(task.name, **json.loads(line))
-        if process.wait() != 0:
+        if process.returncode != 0:
             words = (task.out / "log.txt").read_text().strip().splitlines()[-3:]
             raise RuntimeError(f"the training of {task.name} failed: " + " ".join(words))
 

@@ -36,7 +36,7 @@ from seqmdn.checkpoints import (
     read_checkpoint,
 )
 from seqmdn.configuration import fit_parser, model_parser
-from seqmdn.data import Batch, SequenceDataModule
+from seqmdn.data import SPLITS, Batch, SequenceDataModule
 from seqmdn.files import save_json
 from seqmdn.generation import generate
 from seqmdn.metrics import NegativeLogLikelihood
@@ -110,6 +110,8 @@ def fit(config: Namespace, out: Path, resume: bool = False, report: Report | Non
     data.seed = config.seed
     data.prepare_data()
     data.setup("fit")
+    for split in SPLITS:
+        data.describe(split)  # which refuses an empty one: before the training, not after it
     seed_everything(config.seed, workers=True, verbose=False)
     model = made.model(data.features, data.context)
     plain = json.loads(parser.dump(config, format="json", skip_unset=False))

@@ -49,7 +49,7 @@ def read_attributes(path: Path, file: h5py.File) -> dict[str, Any]:
     version = file.attrs.get("version")
     if version != VERSION:
         raise ValueError(
-            f"{path}: expected format version {VERSION}, found {version!r}: prepare the store "
+            f"{path}: expected format version {VERSION}, found {version}: prepare the store "
             "again, or use the seqmdn that wrote it"
         )
     attributes = {key: _plain(value) for key, value in file.attrs.items()}
