@@ -346,7 +346,8 @@ def _draw(tasks: Sequence[Task], result: Mapping[str, Any], path: Path) -> None:
         runs = [task for task in tasks if task.model == name]
         run = load_run(runs[0].out)
         longest = int(run.data.store.lengths[run.data.store.indices("test")].max())
-        drawn, real = draw(run, num=12, length=min(200, longest))
+        length = min(200, longest)
+        drawn, real = draw(run, num=12, length=length)
         summaries[name] = {
             "nll": entry["nll"],
             "stderr": entry["stderr"],
@@ -358,7 +359,8 @@ def _draw(tasks: Sequence[Task], result: Mapping[str, Any], path: Path) -> None:
         path,
         summaries,
         unit=result["unit"],
-        real=real.values.numpy(),
+        real=real.values[:, :length].numpy(),
+        real_lengths=real.lengths.clamp(max=length).numpy(),
         attributes=run.data.store.attributes,
         limit=result.get("limit"),
     )
