@@ -3,11 +3,14 @@
 import difflib
 import inspect
 import re
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from importlib import import_module
-from typing import NoReturn
+from itertools import pairwise
+from pathlib import Path
+from typing import Any, NoReturn
 
-from jsonargparse import ArgumentParser
+import yaml
+from jsonargparse import ArgumentParser, Namespace
 from lightning.pytorch import Trainer
 
 from seqmdn.data import SequenceDataModule
@@ -23,6 +26,13 @@ class ConfigurationError(ValueError):
 
 class _Parser(ArgumentParser):
     """Says what is wrong in a line, instead of a page of usage."""
+
+    def parse_args(  # type: ignore[override]  # jsonargparse narrows what argparse allows
+        self, args: Sequence[str] | None = None, *others: Any, **options: Any
+    ) -> Namespace:
+        for path in _files(args or []):
+            _check_file(path)
+        return super().parse_args(args, *others, **options)
 
     def error(self, message: str, ex: Exception | None = None) -> NoReturn:
         if not self.exit_on_error:  # a parser inside of another one, which tries several types
@@ -88,19 +98,46 @@ def _add_data_and_model(parser: ArgumentParser) -> None:
     )
 
 
+def _files(words: Sequence[str]) -> Iterator[Path]:
+    """Give the configuration files that a command line names."""
+    for word, following in pairwise([*words, "-"]):
+        option, _, value = word.partition("=")
+        if option in ("-c", "--config") and (value or not following.startswith("-")):
+            yield Path(value or following)
+
+
+def _check_file(path: Path) -> None:
+    """Say which file is wrong, which the parser does not."""
+    if not path.is_file():
+        raise ConfigurationError(f"there is no configuration file {path}")
+    try:
+        content = yaml.safe_load(path.read_text(encoding="utf-8"))
+    except yaml.MarkedYAMLError as error:
+        line = f", line {error.problem_mark.line + 1}" if error.problem_mark else ""
+        raise ConfigurationError(f"{path} is no YAML: {error.problem}{line}") from error
+    except (yaml.YAMLError, UnicodeDecodeError) as error:
+        raise ConfigurationError(f"{path} is no YAML: expected text in UTF-8") from error
+    if not isinstance(content, dict):
+        found = "nothing" if content is None else repr(content)[:40]
+        raise ConfigurationError(f"{path}: expected keys such as data and model, found {found}")
+
+
 def _explain(message: str, options: Iterable[str]) -> str:
     """Say what a person must change: which key, what was expected, what was found."""
-    if found := re.search(r"unrecognized arguments: (--?[\w.]+)", message):
-        return f"there is no option {found[1]}{_meant(found[1], options)}"
+    if found := re.search(r"unrecognized arguments: (\S+)", message):
+        word = found[1].partition("=")[0]
+        return f"there is no option {word}{_meant(word, options)}"
     names = [option.removeprefix("--") for option in options]
     if found := re.search(r"Group '([\w.]+)' does not accept option '([\w.]+)'", message):
         key = f"{found[1]}.{found[2]}"
         return f"there is no key {key!r}{_meant(key, names)}"
     if found := re.search(r"Option '([\w.]+)' is not accepted", message):
-        # The class that was asked stands among the named arguments that follow.
-        if classes := re.search(r"class_path='([\w.]+)'", message[found.end() :]):
-            owner = classes[1]
-            return f"{owner} has no option {found[1]!r}{_meant(found[1], _arguments_of(owner))}"
+        # The class that was asked stands right before, or among the named arguments that follow.
+        before = re.search(r"class_path '([\w.]+)':\s*$", message[: found.start()])
+        after = re.search(r"class_path='([\w.]+)'", message[found.end() :])
+        if owner := before or after:
+            known = [*_arguments_of(owner[1]), "init_args", "class_path"]
+            return f"{owner[1]} has no option {found[1]!r}{_meant(found[1], known)}"
         return f"there is no key {found[1]!r}{_meant(found[1], names)}"
     # Nested types nest their complaints: the keys lead to what was wrong, which stands innermost.
     keys = ".".join(re.findall(r'Parser key "([\w.]+)"', message))
@@ -108,17 +145,31 @@ def _explain(message: str, options: Iterable[str]) -> str:
         r"module '[\w.]+' has no attribute '\w+'|No module named '\S+'", message
     ):
         return f"{keys}: {missing[0]}"
-    complaint, _, values = message.partition(". Got value: ")
-    lines = [line.strip() for line in complaint.splitlines() if "Parser key" not in line]
-    words = "; ".join(lines) or complaint.rpartition("callable class: ")[2]
-    if literal := re.search(r"typing\.Literal\[(.*)\]", words):
-        words = f"expected one of {literal[1]}"
-    value = values.split(". Got value: ")[0]
-    return (f"{keys}: " if keys else "") + words + (f", found {value}" if value else "")
+    complaint, _, value = message.partition(". Got value: ")
+    lines = [line.strip() for line in complaint.splitlines()]
+    if given := [
+        line for line in lines if line.startswith("Given value: ")
+    ]:  # one of several kinds
+        value = given[-1].removeprefix("Given value: ")
+        lines = [line[2:] for line in lines if line.startswith("- ") and "NoneType" not in line]
+    else:
+        lines = [line for line in lines if not line.startswith("Problem with given class_path")]
+    words = re.sub(r'Parser key "[\w.]+":;?\s*', "", "; ".join(lines))
+    words = words.rpartition("callable class: ")[2]
+    if literals := re.findall(r"typing\.Literal\[(.*?)\]", words):
+        words = f"expected one of {', '.join(literals)}"
+    words = re.sub(r"Expected a <class '(\w+)'>", r"expected \1", words)
+    value = value.split(". Got value: ")[0]
+    shown = f", found {value}" if value and "Namespace(" not in value else ""
+    return (f"{keys}: " if keys else "") + words + shown
 
 
 def _meant(word: str, known: Iterable[str]) -> str:
-    close = difflib.get_close_matches(word, list(known), n=1)
+    names = list(known)
+    heads = {name.partition(".")[0] for name in names}
+    close = difflib.get_close_matches(word, names, n=1) or difflib.get_close_matches(
+        word.partition(".")[0], heads, n=1
+    )
     return f": did you mean {close[0]}?" if close else ": see seqmdn fit --help"
 
 
