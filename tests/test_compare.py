@@ -369,8 +369,11 @@ def long(recipe: Path, tmp_path: Path) -> Iterator[tuple[subprocess.Popen[str], 
     out = tmp_path / "out"
     words = ["compare", str(recipe), "--jobs", "2", "--out", str(out)]
     words += ["--trainer.max_steps", "300", "--trainer.val_check_interval", "10"]
+    # A shell starts what runs in the background deaf to Ctrl-C, and so would be all it starts.
+    listening = "import signal; signal.signal(signal.SIGINT, signal.default_int_handler)"
+    command = f"{listening}; from seqmdn.cli import main; main()"
     process = subprocess.Popen(
-        [sys.executable, "-m", "seqmdn", *words],
+        [sys.executable, "-c", command, *words],
         cwd=ROOT,
         stdout=subprocess.PIPE,
         stderr=subprocess.PIPE,
