@@ -193,7 +193,9 @@ def compare(
         ValueError: If the runs were not scored on the same data.
     """
     metrics = {task: json.loads((task.out / "metrics.json").read_text()) for task in tasks}
-    result = summarise(recipe, metrics, command)
+    # Each split has a limit of its own; the runs know that of the test split.
+    limit_valid = load_run(tasks[0].out).data.limit("valid")
+    result = summarise(recipe, metrics, command, limit_valid)
     save_json(out / "compare.json", result)
     save_text(out / "compare.md", markdown_table(result))
     _draw(tasks, result, out / "compare.png")
@@ -201,9 +203,12 @@ def compare(
 
 
 def summarise(
-    recipe: Path, metrics: Mapping[Task, Mapping[str, Any]], command: str
+    recipe: Path,
+    metrics: Mapping[Task, Mapping[str, Any]],
+    command: str,
+    limit_valid: float | None = None,
 ) -> dict[str, Any]:
-    """Return the content of ``compare.json`` from each run's metrics."""
+    """Return the content of ``compare.json`` from each run's metrics and the validation limit."""
     first = next(iter(metrics.values()))
     for task, found in metrics.items():
         if found["split"] != "test":
@@ -232,6 +237,7 @@ def summarise(
         },
         "unit": first["unit"],
         **({"limit": first["limit"]} if "limit" in first else {}),
+        **({} if limit_valid is None else {"limit_valid": limit_valid}),
         "models": {
             name: _entry(values[name], [found for _, found in runs[name]]) for name in models
         },
@@ -331,9 +337,14 @@ def _difference(result: Mapping[str, Any], name: str, best: str) -> dict[str, fl
 def _git_revision() -> str | None:
     """Name the revision of the code, ``-dirty`` where it was changed since, if it is a clone."""
     folder = Path(seqmdn.__file__).parent
-    command = ["git", "-C", str(folder), "describe", "--always", "--dirty", "--abbrev=12"]
-    try:
+
+    def git(*words: str) -> str:
+        command = ["git", "-C", str(folder), *words]
         return subprocess.run(command, capture_output=True, text=True, check=True).stdout.strip()
+
+    try:
+        git("ls-files", "--error-unmatch", "__init__.py")  # an installed one may lie in any clone
+        return git("describe", "--always", "--dirty", "--abbrev=12")
     except (OSError, subprocess.CalledProcessError):
         return None
 
@@ -363,4 +374,5 @@ def _draw(tasks: Sequence[Task], result: Mapping[str, Any], path: Path) -> None:
         real_lengths=real.lengths.clamp(max=length).numpy(),
         attributes=run.data.store.attributes,
         limit=result.get("limit"),
+        limit_valid=result.get("limit_valid"),
     )

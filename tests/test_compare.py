@@ -16,8 +16,20 @@ import numpy as np
 import pytest
 from PIL import Image
 
+import seqmdn
+import seqmdn.compare
 from seqmdn.cli import main
-from seqmdn.compare import Task, markdown_table, recipe_models, summarise
+from seqmdn.compare import (
+    Task,
+    compare,
+    markdown_table,
+    plan,
+    recipe_models,
+    summarise,
+    train_all,
+)
+from seqmdn.data import Store
+from seqmdn.runs import learning_curve, load_run
 from tests.small import checkpoint, hidden_files, metrics, write_recipe, write_store
 
 ROOT = Path(__file__).parents[1]
@@ -92,6 +104,7 @@ def test_the_result_has_the_keys_of_the_design(
         "dataset",
         "unit",
         "limit",
+        "limit_valid",
         "models",
         "paired",
         "versions",
@@ -141,6 +154,39 @@ def test_the_numbers_are_those_of_the_runs(out: Path, result: dict[str, Any]) ->
     better = [a < b for a, b in zip(*(values[m].mean(0) for m in ("frmdn", "rmdn")), strict=True)]
     assert paired["share_of_sequences_better"] == sum(better) / 10
     assert result["limit"] == found["rmdn-0"]["limit"] == found["frmdn-1"]["limit"]
+    data = load_run(out / "runs" / "rmdn-0").data
+    assert result["limit_valid"] == data.limit("valid") != data.limit("test")
+    assert result["dataset"]["test_frames"] == data.describe("test")["frames"]
+
+
+def test_the_picture_shows_what_the_result_says(
+    out: Path, recipe: Path, result: dict[str, Any], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    shown: list[dict[str, Any]] = []
+
+    def keep(path: Path, models: dict[str, Any], **others: Any) -> None:
+        shown.append({"path": path, "models": models} | others)
+
+    monkeypatch.setattr(seqmdn.compare, "comparison_figure", keep)
+    tasks = plan(recipe, ["rmdn", "frmdn"], 2, out, ["--trainer.max_steps", "8"])
+    assert compare(recipe, tasks, tmp_path, result["command"]) == result
+    (page,) = shown
+    assert page["path"] == tmp_path / "compare.png" and page["unit"] == result["unit"]
+    assert (page["limit"], page["limit_valid"]) == (result["limit"], result["limit_valid"])
+    with Store(recipe.parents[2] / "walks.h5") as store:
+        lengths = np.resize(store.lengths[store.indices("test")], 12)
+    assert page["real_lengths"].tolist() == lengths.tolist()
+    assert page["real"].shape == (12, lengths.max(), 2) and page["attributes"]["name"] == "walks"
+    assert list(page["models"]) == ["rmdn", "frmdn"]
+    for name, model in page["models"].items():
+        assert (model["nll"], model["stderr"]) == tuple(
+            result["models"][name][key] for key in ("nll", "stderr")
+        )
+        curves = [learning_curve(out / "runs" / f"{name}-{seed}") for seed in (0, 1)]
+        assert model["curve"] == curves and curves[0] != curves[1]
+        assert model["samples"].shape == (12, lengths.max(), 2)
+    samples = [model["samples"] for model in page["models"].values()]
+    assert not np.array_equal(*samples)
 
 
 def spread(values: np.ndarray) -> float:
@@ -225,6 +271,16 @@ def runs_of(split: str = "test", **nll: float) -> dict[Task, dict[str, Any]]:
     }
 
 
+def test_a_result_without_a_limit_of_the_validation_is_a_table_all_the_same() -> None:
+    found = runs_of(a=1.0)
+    for run in found.values():
+        run["limit"] = 0.5
+    old, new = (summarise(Path("recipe"), found, "", limit) for limit in (None, 0.75))
+    assert "limit_valid" not in old and new.pop("limit_valid") == 0.75
+    assert old == new
+    assert "No model can be below 0.50 nats/frame." in markdown_table(old)
+
+
 def test_every_pair_is_compared_the_later_minus_the_earlier() -> None:
     result = summarise(Path("recipe"), runs_of(a=1.0, b=3.0, c=2.0), "command")
     deltas = {name: pair["delta"] for name, pair in result["paired"].items()}
@@ -252,6 +308,117 @@ def test_runs_scored_otherwise_are_refused(change: dict[str, Any], message: str)
         summarise(Path("recipe"), found, "command")
 
 
+def test_the_revision_is_that_of_the_code(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    def git(*words: str) -> str:
+        names = ["-c", "user.name=a", "-c", "user.email=a@b.c"]
+        command = ["git", "-C", str(tmp_path), *names, *words]
+        return subprocess.run(command, capture_output=True, text=True, check=True).stdout.strip()
+
+    def revision() -> str | None:
+        return summarise(Path("recipe"), runs_of(a=1.0), "")["versions"]["git"]
+
+    monkeypatch.setenv("GIT_CEILING_DIRECTORIES", str(tmp_path.parent))
+    code = tmp_path / "__init__.py"
+    code.write_text("")
+    monkeypatch.setattr(seqmdn, "__file__", str(code))
+    assert revision() is None
+    git("init", "-q")
+    git("commit", "-q", "--allow-empty", "-m", "of another project")
+    assert revision() is None
+    git("add", ".")
+    git("commit", "-q", "-m", "first")
+    assert revision() == git("rev-parse", "HEAD")[:12]
+    code.write_text("changed")
+    assert revision() == git("rev-parse", "HEAD")[:12] + "-dirty"
+
+
+# --------------------------------------------------------------------------------------------------
+# Trainings
+# --------------------------------------------------------------------------------------------------
+
+
+def test_every_training_has_the_same_base_and_options(recipe: Path, tmp_path: Path) -> None:
+    more = ["--trainer.max_steps", "3"]
+    tasks = plan(recipe, ["rmdn", "frmdn", "rmdn"], 2, tmp_path, more)
+    assert [(task.model, task.seed) for task in tasks] == [
+        ("rmdn", 0),
+        ("rmdn", 1),
+        ("frmdn", 0),
+        ("frmdn", 1),
+    ]
+    for task in tasks:
+        files = ["-c", f"{recipe}/base.yaml", "-c", f"{recipe}/{task.model}.yaml"]
+        assert list(task.arguments) == [*files, *more, "--seed", str(task.seed)]
+        assert task.out == tmp_path / "runs" / f"{task.model}-{task.seed}"
+
+
+class Process:
+    """Stands in for a training that tells two lines and ends well."""
+
+    begun: list[tuple[list[str], dict[str, str]]]
+
+    def __init__(self, command: list[str], *, env: dict[str, str], **_: Any) -> None:
+        self.begun.append((command, env))
+        self.stdout = ["advice\n", '{"step": 2, "steps": 8, "nll": null}\n']
+        self.returncode = 0
+
+    def __enter__(self) -> "Process":
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        pass
+
+
+@pytest.mark.parametrize(("jobs", "threads"), [(1, None), (2, "1")])
+def test_trainings_side_by_side_have_a_thread_each(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, jobs: int, threads: str | None
+) -> None:
+    begun: list[tuple[list[str], dict[str, str]]] = []
+    monkeypatch.setattr(Process, "begun", begun, raising=False)
+    monkeypatch.setattr(seqmdn.compare.subprocess, "Popen", Process)
+    monkeypatch.delenv("OMP_NUM_THREADS", raising=False)
+    monkeypatch.setenv("WITNESS", "here")
+    tasks = [Task(name, 0, ("-c", f"{name}.yaml"), tmp_path / name) for name in "ab"]
+    told: list[Any] = []
+    train_all(tasks, jobs, report=lambda name, **words: told.append((name, words)))
+    assert len(begun) == 2
+    for (command, environment), task in zip(sorted(begun), tasks, strict=True):
+        assert command[:4] == [sys.executable, "-m", "seqmdn", "fit"]
+        assert command[4:6] == list(task.arguments)
+        assert command[6:] == ["--out", str(task.out), "--progress", "json"]
+        assert environment.get("OMP_NUM_THREADS") == threads and environment["WITNESS"] == "here"
+    assert sorted(told, key=lambda words: words[0]) == [
+        (f"{name}, seed 0", {"step": 2, "steps": 8, "nll": None}) for name in "ab"
+    ]
+
+
+@pytest.mark.parametrize(
+    ("words", "gpu", "jobs"),
+    [([], False, 3), ([], True, 1), (["--jobs", "2"], True, 2), (["--jobs", "9"], False, 4)],
+)
+def test_jobs_are_cores_unless_there_is_a_gpu(
+    recipe: Path,
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    words: list[str],
+    gpu: bool,
+    jobs: int,
+) -> None:
+    asked: list[int] = []
+
+    def note(tasks: list[Task], jobs: int, *_: Any) -> None:
+        assert len(tasks) == 4
+        asked.append(jobs)
+        raise RuntimeError("enough")
+
+    monkeypatch.setattr("seqmdn.cli.train_all", note)
+    monkeypatch.setattr("torch.cuda.is_available", lambda: gpu)
+    monkeypatch.setattr(os, "cpu_count", lambda: 3)
+    with pytest.raises(RuntimeError, match="enough"):
+        main(["compare", str(recipe), "--seeds", "2", "--out", str(tmp_path), *words, "--debug"])
+    assert asked == [jobs]
+
+
 # --------------------------------------------------------------------------------------------------
 # Again
 # --------------------------------------------------------------------------------------------------
@@ -274,6 +441,19 @@ def test_finished_runs_are_kept(
     assert new == {key: value for key, value in json.loads(old).items() if key != "command"}
     printed = capsys.readouterr().out
     assert f"{new['models']['rmdn']['nll']:.3f} ± " in printed and "compare.png" in printed
+
+
+def test_the_folder_is_called_as_the_recipe_by_default(
+    recipe: Path,
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    run = tmp_path / "results" / "walks" / "small" / "runs" / "rmdn-0"
+    run.mkdir(parents=True)
+    (run / "config.yaml").touch()
+    assert "results/walks/small holds a comparison already" in refused(capsys, recipe)
 
 
 def test_other_options_are_no_resumption(

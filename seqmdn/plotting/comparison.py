@@ -39,6 +39,7 @@ def comparison_figure(
     real_lengths: npt.ArrayLike | None = None,
     attributes: Mapping[str, Any] | None = None,
     limit: float | None = None,
+    limit_valid: float | None = None,
     title: str | None = None,
 ) -> None:
     """Write what a comparison found: learning curves, test likelihoods and samples of each model.
@@ -54,7 +55,8 @@ def comparison_figure(
         real: Real sequences, (N, T, D), shown above the samples.
         real_lengths: The frames of each of them, (N,); None if all T count.
         attributes: How the data want to be seen (:mod:`seqmdn.plotting`).
-        limit: The NLL that no model can go below, where it is known.
+        limit: The test NLL that no model can go below, where it is known.
+        limit_valid: The same of the validation split, for the learning curves.
         title: A heading, such as the recipe's name.
 
     Raises:
@@ -84,7 +86,7 @@ def comparison_figure(
         curves, dots = parts[0].subplots(
             1, 2, width_ratios=[1.25, 1.0], gridspec_kw={"wspace": 0.05}
         )
-        _draw_curves(curves, models, unit, limit)
+        _draw_curves(curves, models, unit, limit_valid)
         _draw_dots(dots, models, unit, limit)
         if rows:
             gallery(parts[1], rows, attributes)

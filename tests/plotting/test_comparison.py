@@ -3,12 +3,13 @@ from pathlib import Path
 import numpy as np
 import pytest
 from matplotlib.colors import same_color
-from matplotlib.figure import Figure
+from matplotlib.figure import Figure, FigureBase
 from PIL import Image
 
 from seqmdn.plotting import comparison, comparison_figure
 from seqmdn.plotting.comparison import ModelSummary
 from seqmdn.plotting.page import colour
+from seqmdn.plotting.rows import Row
 
 RNG = np.random.default_rng(0)
 STEPS = np.arange(10, 201, 10)
@@ -45,6 +46,7 @@ def test_what_is_on_the_page(drawn: list[Figure]) -> None:
         real=RNG.random((20, 8, 8)),
         attributes=IMAGES,
         limit=-93.25,
+        limit_valid=-95.5,
         title="pixels/digits",
     )
     (figure,) = drawn
@@ -58,17 +60,48 @@ def test_what_is_on_the_page(drawn: list[Figure]) -> None:
     assert [text.get_text() for text in pictures.get_yticklabels()] == ["real", "rmdn", "frmdn"]
     for index, (line, model) in enumerate(zip(curves.lines, models.values(), strict=False)):
         assert same_color(line.get_color(), colour(index))
+        np.testing.assert_array_equal(line.get_xdata(), STEPS)
         np.testing.assert_array_equal(line.get_ydata(), model["curve"][0][1])
         place = dots.containers[index].lines[0].get_xydata().tolist()
         assert place == [[model["nll"], index]]
         (bar,) = dots.containers[index].lines[2][0].get_segments()
         np.testing.assert_allclose(bar[:, 0], [model["nll"] - 0.5, model["nll"] + 0.5])
-    assert curves.lines[-1].get_ydata() == [-93.25, -93.25]
+    assert curves.lines[-1].get_ydata() == [-95.5, -95.5]  # each split's own
     assert dots.lines[-1].get_xdata() == [-93.25, -93.25]
 
 
-def test_the_axis_shows_the_limit_and_all_but_the_start(drawn: list[Figure]) -> None:
+def test_the_limit_of_the_test_is_none_of_the_validation(drawn: list[Figure]) -> None:
     comparison_figure("a.png", {"rmdn": _model(5.0, samples=False)}, "nats/frame", limit=-4.0)
+    curves, dots = drawn[0].axes
+    assert len(curves.lines) == 1 and curves.get_ylim()[0] > 0.0
+    assert dots.lines[-1].get_xdata() == [-4.0, -4.0]
+
+
+def test_every_row_holds_its_own_sequences(
+    drawn: list[Figure], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    shown: list[Row] = []
+    draw = comparison.gallery
+
+    def keep(figure: FigureBase, rows: list[Row], attributes: dict) -> None:
+        shown.extend(rows)
+        draw(figure, rows, attributes)
+
+    monkeypatch.setattr(comparison, "gallery", keep)
+    models = {"rmdn": _model(5.0), "frmdn": _model(4.0)}
+    values = {name: RNG.normal(size=(3, 9, 2)) for name in ("real", *models)}
+    for name, model in models.items():
+        model["samples"], model["lengths"] = values[name], [9, 4, 6]
+    comparison_figure("a.png", models, "nats/frame", real=values["real"], real_lengths=[5, 9, 2])
+    assert [row.name for row in shown] == ["real", "rmdn", "frmdn"]
+    for row, lengths in zip(shown, ([5, 9, 2], [9, 4, 6], [9, 4, 6]), strict=True):
+        for found, frames, end in zip(row.sequences, values[row.name], lengths, strict=True):
+            np.testing.assert_array_equal(found, frames[:end])
+
+
+def test_the_axis_shows_the_limit_and_all_but_the_start(drawn: list[Figure]) -> None:
+    model = _model(5.0, samples=False)
+    comparison_figure("a.png", {"rmdn": model}, "nats/frame", limit_valid=-4.0)
     low, high = drawn[0].axes[0].get_ylim()
     values = 5.0 + 100.0 * np.exp(-STEPS / 20.0)
     assert low < -4.0 and values[1] < high < values[0]

@@ -2,10 +2,12 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+from matplotlib.figure import FigureBase
 from PIL import Image
 
-from seqmdn.plotting import save_samples, series_plot
+from seqmdn.plotting import samples, save_samples, series_plot
 from seqmdn.plotting.page import INK, colour
+from seqmdn.plotting.rows import Row
 
 IMAGES = {"kind": "image", "height": 8, "width": 8, "levels": 1}
 RNG = np.random.default_rng(0)
@@ -52,6 +54,34 @@ def test_frames_after_the_end_are_not_shown(tmp_path: Path, kind: str) -> None:
         save_samples(tmp_path / f"{name}.png", each, lengths, {"kind": kind})
     a, b, c = ((tmp_path / f"{name}.png").read_bytes() for name in "abc")
     assert a == b != c
+
+
+def test_the_first_series_of_each_have_a_row(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    shown: list[Row] = []
+    draw = samples.gallery
+
+    def keep(figure: FigureBase, rows: list[Row], attributes: dict) -> None:
+        shown.extend(rows)
+        draw(figure, rows, attributes)
+
+    monkeypatch.setattr(samples, "gallery", keep)
+    values, real = RNG.normal(size=(5, 12, 3)), RNG.normal(size=(2, 9, 3))
+    save_samples(
+        tmp_path / "a.png", values, [12, 7, 3, 1, 1], {}, reference=real, reference_lengths=[9, 4]
+    )
+    assert [row.name for row in shown] == [
+        "real 1",
+        "real 2",
+        "sampled 1",
+        "sampled 2",
+        "sampled 3",
+    ]
+    wanted = [real[0], real[1, :4], values[0], values[1, :7], values[2, :3]]
+    for row, frames in zip(shown, wanted, strict=True):
+        assert len(row.sequences) == 1
+        np.testing.assert_array_equal(row.sequences[0], frames)
 
 
 def test_svg_and_folders_are_made(tmp_path: Path) -> None:
