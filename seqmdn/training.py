@@ -25,8 +25,9 @@ __all__ = ["DensityModule", "ReportProgress", "StopOnInterrupt", "ValidateAtEnd"
 class DensityModule(LightningModule):
     """Trains a model of a density and reports its negative log-likelihood.
 
-    The random numbers of a step (dropout) are a function of the seed, the step and the process
-    alone, so that a run resumed in its middle is the run that was never stopped.
+    The random numbers of a batch (dropout) are a function of the seed, the step, the process and,
+    where a step accumulates several batches, the batch's place in it alone, so that a run resumed
+    in its middle is the run that was never stopped.
 
     Args:
         model: The model.
@@ -79,7 +80,9 @@ class DensityModule(LightningModule):
         self._ended = time.monotonic()
 
     def training_step(self, batch: DensityBatch, index: int) -> Tensor:
-        torch.manual_seed(hash((self.seed, self.global_step, self.global_rank)) % 2**63)
+        place = index % self.trainer.accumulate_grad_batches
+        seed = hash((self.seed, self.global_step, self.global_rank)) + place
+        torch.manual_seed(seed % 2**63)
         loss = self.model.loss(batch)
         if not torch.isfinite(loss):
             raise FloatingPointError(

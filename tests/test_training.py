@@ -112,14 +112,18 @@ def train(
 
 
 class Watch(Callback):
-    """Notes the rate of each step and what each validation found."""
+    """Notes the rate and the loss of each step and what each validation found."""
 
     def __init__(self) -> None:
         self.rates: list[float] = []
+        self.losses: list[float] = []
         self.validated: list[tuple[int, float]] = []
 
     def on_train_batch_start(self, trainer: Trainer, *_: Any) -> None:
         self.rates.append(trainer.optimizers[0].param_groups[0]["lr"])
+
+    def on_train_batch_end(self, trainer: Trainer, *_: Any) -> None:
+        self.losses.append(float(trainer.callback_metrics["train/loss"]))
 
     def on_validation_end(self, trainer: Trainer, *_: Any) -> None:
         self.validated.append((trainer.global_step, float(trainer.callback_metrics["val/nll"])))
@@ -223,6 +227,34 @@ def test_random_numbers_depend_on_seed_and_step_alone(tmp_path: Path) -> None:
     assert len(set(first + drawn(1, before=1))) == 12
 
 
+def test_every_process_draws_random_numbers_of_its_own() -> None:
+    class Second(DensityModule):
+        global_rank = 1
+
+    first, second = Gaussian(), Gaussian()
+    train(DensityModule(first), steps=3)
+    train(Second(second), steps=3)
+    assert len(set(first.random + second.random)) == 6
+
+
+def test_every_batch_of_a_step_draws_random_numbers_of_its_own() -> None:
+    model = Gaussian()
+    train(DensityModule(model), steps=2, accumulate_grad_batches=2, val_check_interval=4)
+    assert len(set(model.random)) == 4
+    alone = Gaussian()
+    train(DensityModule(alone), steps=2)
+    assert alone.random == model.random[::2]
+
+
+def test_the_loss_of_a_step_is_logged() -> None:
+    watch, model = Watch(), Gaussian()
+    train(DensityModule(model, partial(SGD, lr=0.1), schedule="constant"), watch, steps=2)
+    first, target = 2.0, float(VALUES.mean())
+    second = first - 0.1 * 2 * (first - target)
+    expected = [float((VALUES - mean).square().mean()) for mean in (first, second)]
+    assert watch.losses == pytest.approx(expected)
+
+
 # --------------------------------------------------------------------------------------------------
 # Scores
 # --------------------------------------------------------------------------------------------------
@@ -303,11 +335,14 @@ def test_a_checkpoint_carries_description_time_and_steps(tmp_path: Path) -> None
     spent = module.seconds
     assert 0 < spent < 60 and module.seconds == spent  # the clock has stopped
     trainer.save_checkpoint(tmp_path / "a.ckpt")
-    said = torch.load(tmp_path / "a.ckpt", weights_only=True)["seqmdn"]
+    kept = torch.load(tmp_path / "a.ckpt", weights_only=True)
+    said = kept["seqmdn"]
     assert said == {"format": FORMAT, "model": {"a": [1, None]}, "seconds": spent, "steps": 3}
+    said["seconds"] = 1e6
+    torch.save(kept, tmp_path / "a.ckpt")
     resumed = DensityModule(Gaussian())
     train(resumed, steps=4, ckpt_path=tmp_path / "a.ckpt")
-    assert resumed.seconds > spent
+    assert resumed.seconds > 1e6
 
 
 # --------------------------------------------------------------------------------------------------
