@@ -136,6 +136,8 @@ def fit(config: Namespace, out: Path, resume: bool = False, report: Report | Non
         load_weights(model, begun, newest)
     out.mkdir(parents=True, exist_ok=True)
     parser.save(config, out / "config.yaml", overwrite=True, skip_unset=False)
+    # From here on the scores of a run that goes on are those of another model.
+    (out / "metrics.json").unlink(missing_ok=True)
 
     stop = StopOnInterrupt(newest)
     best = KeptCheckpoint(newest.parent, "best", monitor="val/nll")

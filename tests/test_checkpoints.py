@@ -11,7 +11,7 @@ from typing import Any
 import pytest
 import torch
 
-from seqmdn.checkpoints import FORMAT, AtomicCheckpointIO, read_checkpoint
+from seqmdn.checkpoints import FORMAT, AtomicCheckpointIO, check_classes, read_checkpoint
 from seqmdn.data import Store
 from seqmdn.runs import load_run
 from tests.small import checkpoint
@@ -102,6 +102,17 @@ def test_a_missing_checkpoint_is_named(tmp_path: Path) -> None:
             read_checkpoint(path)
 
 
+def test_a_checkpoint_that_may_not_be_read_is_not_called_damaged(
+    good: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def refuse(*_: Any, **__: Any) -> None:
+        raise PermissionError(13, "Permission denied", str(good))
+
+    monkeypatch.setattr(torch, "load", refuse)
+    with pytest.raises(PermissionError):
+        read_checkpoint(good)
+
+
 def test_nothing_in_a_pickle_is_executed(good: Path, tmp_path: Path) -> None:
     path, trace = tmp_path / "a.ckpt", tmp_path / "executed"
     path.write_bytes(pickle.dumps(Touch(trace)))
@@ -132,6 +143,12 @@ def test_nothing_in_a_description_is_executed(
     with pytest.raises(ValueError, match=f"{command}, which is no class"):
         load_run(tmp_path / "a.ckpt")
     assert not trace.exists()
+
+
+def test_nothing_in_a_list_of_a_description_is_executed(tmp_path: Path) -> None:
+    said = {"transforms": [1, {"class_path": "os.popen"}]}
+    with pytest.raises(ValueError, match=r"os\.popen, which is no class"):
+        check_classes(said, tmp_path / "a.ckpt")
 
 
 def test_a_model_comes_back_from_the_file_alone(good: Path, tmp_path: Path) -> None:

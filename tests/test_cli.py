@@ -18,6 +18,7 @@ from PIL import Image
 import seqmdn
 from seqmdn.cli import main
 from seqmdn.data import Store
+from seqmdn.runs import draw, load_run
 from tests.small import (
     checkpoint,
     hidden_files,
@@ -213,6 +214,11 @@ def test_sample_takes_seed_prime_and_temperature(small_run: Path, tmp_path: Path
     cold = sample("--temperature", "0.01")
     assert np.array_equal(cold, sample("--mixing", "0.01", "--scale", "0.01"))
     assert cold[:, 0].std() < plain[:, 0].std()
+    run = load_run(small_run)
+    for part in ("mixing", "scale"):
+        expected = draw(run, 40, **{part: 0.01})[0].values.numpy()
+        assert np.array_equal(sample(f"--{part}", "0.01"), expected)
+        assert not np.array_equal(expected, cold)
 
 
 # --------------------------------------------------------------------------------------------------
@@ -286,9 +292,14 @@ def empty_sequence(path: Path) -> None:
         file["offsets"][3] = file["offsets"][2]
 
 
-def no_test(path: Path) -> None:
+def no_valid(path: Path) -> None:
     with h5py.File(path, "a") as file:
         file["split"][file["split"][:] == 1] = 0
+
+
+def no_test(path: Path) -> None:
+    with h5py.File(path, "a") as file:
+        file["split"][file["split"][:] == 2] = 0
 
 
 @pytest.mark.parametrize(
@@ -301,7 +312,8 @@ def no_test(path: Path) -> None:
         (other_kind, ["expected a seqmdn store", "data_prep script wrote"]),
         (not_finite, ["sequence 3", "found nan at frame 2, feature 'x1'", "mend"]),
         (empty_sequence, ["expected offsets that rise", "again"]),
-        (no_test, ["expected sequences of split 'valid', found none"]),
+        (no_valid, ["expected sequences of split 'valid', found none"]),
+        (no_test, ["expected sequences of split 'test', found none"]),
     ],
 )
 def test_a_store_that_is_none(
@@ -348,7 +360,8 @@ def test_data_that_are_not_the_models(small_run: Path, tmp_path: Path, refused: 
     run = Path(shutil.copytree(small_run, tmp_path / "run"))
     wide = write_store(tmp_path / "wide.h5", features=3)
     assert "name the right store by --data" in refused("evaluate", run, "--data", wide)
-    assert "found no such file" in refused("evaluate", run, "--data", tmp_path / "none.h5")
+    for command in (["evaluate", run], ["sample", run, "--out", tmp_path / "a.npz"]):
+        assert "found no such file" in refused(*command, "--data", tmp_path / "none.h5")
 
 
 def test_a_run_that_cannot_be_gone_on_with(

@@ -65,6 +65,20 @@ def test_another_class_takes_its_own_options(recipe: Path) -> None:
     assert config.model.init_args.head.init_args.components == 2
 
 
+def test_the_words_class_and_arguments_may_be_left_out(recipe: Path) -> None:
+    short = ["--model.head.components=7", "--model.transform=seqmdn.data.Standardise"]
+    short += ["--data.path=a.h5", "--data.noise=null", "--training.optimizer.lr=0.5"]
+    long = ["--model.init_args.head.init_args.components=7"]
+    long += ["--model.init_args.transform.class_path=seqmdn.data.Standardise"]
+    long += ["--data.init_args.path=a.h5", "--data.init_args.noise=null"]
+    long += ["--training.optimizer.init_args.lr=0.5"]
+    config = parse(recipe, *short)
+    assert values(config) == values(parse(recipe, *long))
+    assert config["model.init_args.head.init_args.components"] == 7
+    assert config.training.optimizer.init_args.lr == 0.5
+    assert config.data.init_args.noise is None and str(config.data.init_args.path) == "a.h5"
+
+
 def test_defaults_are_those_of_a_run(recipe: Path) -> None:
     trainer = parse(recipe).trainer
     assert trainer.num_sanity_val_steps == 0 and trainer.enable_model_summary is False

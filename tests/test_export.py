@@ -10,6 +10,7 @@ import pytest
 import torch
 from PIL import Image
 
+from seqmdn import export
 from seqmdn.data import Batch, Store
 from seqmdn.export import save_sequences
 from seqmdn.files import written_whole
@@ -58,6 +59,23 @@ def test_pictures_are_pictures(tmp_path: Path, store: Store, drawn: Batch) -> No
     save(tmp_path / "out" / "a.svg", drawn, store)
     text = (tmp_path / "out" / "a.svg").read_text()
     assert "<svg" in text and text.rstrip().endswith("</svg>")
+
+
+def test_pictures_show_drawn_sequences_below_real_ones(
+    tmp_path: Path, store: Store, drawn: Batch, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    shown: list[tuple[Any, ...]] = []
+
+    def keep(path: Path, values: Any, lengths: Any, attributes: Any, **real: Any) -> None:
+        assert attributes == store.attributes
+        shown.append((values, lengths, real["reference"], real["reference_lengths"]))
+
+    monkeypatch.setattr(export, "save_samples", keep)
+    real = Batch(torch.randn(20, 5, 2), torch.arange(20) % 5 + 1)
+    save_sequences(tmp_path / "a.png", drawn, real, store)
+    wanted = (drawn.values, drawn.lengths, real.values[:16], real.lengths[:16])
+    for found, expected in zip(shown[0], wanted, strict=True):
+        assert np.array_equal(found, expected.numpy())
 
 
 def test_sound_is_all_sequences_one_after_another(

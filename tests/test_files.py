@@ -1,6 +1,7 @@
 """Files are there whole or not at all."""
 
 import json
+import os
 import subprocess
 import sys
 from pathlib import Path
@@ -22,6 +23,34 @@ def test_the_name_changes_hands_when_the_block_ends(tmp_path: Path) -> None:
         assert partial.name.startswith(".")
     assert path.read_text() == "new"
     assert list(tmp_path.rglob("*")) == [path.parent, path]
+
+
+def test_the_bytes_are_on_the_disk_before_the_name_is(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    path = tmp_path / "note.txt"
+    done: list[str] = []
+    sync, replace = os.fsync, Path.replace
+
+    def note_sync(number: int) -> None:
+        done.append(f"{os.fstat(number).st_size} bytes")
+        sync(number)
+
+    def note_replace(partial: Path, target: Path) -> Path:
+        done.append(target.name)
+        return replace(partial, target)
+
+    monkeypatch.setattr(os, "fsync", note_sync)
+    monkeypatch.setattr(Path, "replace", note_replace)
+    save_text(path, "whole")
+    assert done == ["5 bytes", "note.txt"] and path.read_text() == "whole"
+
+
+def test_others_may_read_it_as_any_new_file(tmp_path: Path) -> None:
+    (tmp_path / "plain.txt").write_text("")
+    save_text(tmp_path / "note.txt", "")
+    modes = [(tmp_path / name).stat().st_mode for name in ("plain.txt", "note.txt")]
+    assert modes[0] == modes[1]
 
 
 @pytest.mark.parametrize("error", [ValueError, OSError, KeyboardInterrupt, SystemExit])

@@ -2,17 +2,34 @@
 
 import csv
 import math
+import os
+import platform
+import re
 import shutil
+from importlib import metadata
 from pathlib import Path
 from typing import Any
 
+import lightning
 import numpy as np
 import pytest
 import torch
+import yaml
+from lightning.pytorch import Trainer
 from torch.distributions import Distribution
 
+import seqmdn
+from seqmdn.configuration import fit_parser
 from seqmdn.data import Store
-from seqmdn.runs import Interrupted, draw, evaluate, learning_curve, load_run, versions
+from seqmdn.runs import (
+    Interrupted,
+    device_name,
+    draw,
+    evaluate,
+    learning_curve,
+    load_run,
+    versions,
+)
 from tests.small import (
     SPLITS,
     Interrupt,
@@ -21,6 +38,7 @@ from tests.small import (
     hidden_files,
     metrics,
     outcome,
+    parse,
     train,
     worsening,
     write_recipe,
@@ -54,6 +72,26 @@ def test_a_run_is_its_files(small_run: Path) -> None:
         "logs/version_0/metrics.csv",
         "logs/version_0/hparams.yaml",
     }
+
+
+def test_a_run_keeps_its_configuration_defaults_included(small_run: Path) -> None:
+    again = fit_parser().parse_args(["-c", f"{small_run}/config.yaml"])
+    wanted = parse(small_run.parent / "recipe")
+    assert {key: value for key, value in again.items() if key != "config"} == {
+        key: value for key, value in wanted.items() if key != "config"
+    }
+    kept = yaml.safe_load((small_run / "config.yaml").read_text())
+    # Nobody named these; another version's defaults must not change them.
+    assert kept["seed"] == 0 and kept["training"]["schedule"] == "cosine"
+    assert "precision" in kept["trainer"] and "window" in kept["data"]["init_args"]
+    assert "covariance" in kept["model"]["init_args"]["head"]["init_args"]
+
+
+def test_a_checkpoint_says_what_it_was_trained_on(small_run: Path) -> None:
+    said = load_run(small_run).description
+    assert said["dataset"] == load_run(small_run).data.describe("train")
+    assert said["dataset"]["sequences"] == SPLITS["train"]
+    assert (said["features"], said["context"], said["unit"]) == (2, 0, "nats/frame")
 
 
 def by_hand(run: Path, split: str) -> tuple[list[float], list[int]]:
@@ -109,13 +147,15 @@ def test_metrics_are_those_of_the_model(tmp_path: Path, per: str) -> None:
 def test_the_limit_is_told_where_it_is_known(tmp_path: Path) -> None:
     store = write_store(tmp_path / "noisy.h5", noisy=True, context=True)
     recipe = write_recipe(tmp_path / "recipe", store, noise="seqmdn.data.GaussianLatents")
-    train(recipe, tmp_path / "run")
-    with Store(store) as opened:
-        rows = [opened.read(i)[0][:, 2:].astype(np.float64) for i in opened.indices("test")]
-    entropy = np.mean([(0.5 * (np.log(2 * np.pi * np.e) + r)).sum(1).mean() for r in rows])
-    found = metrics(tmp_path / "run")
-    assert found["limit"] == pytest.approx(entropy)
-    assert found["gap_to_limit"] == pytest.approx(found["nll"] - entropy) and entropy < found["nll"]
+    run = tmp_path / "run"
+    train(recipe, run)
+    for split, found in {"test": metrics(run), "valid": evaluate(run, "valid")}.items():
+        with Store(store) as opened:
+            rows = [opened.read(i)[0][:, 2:].astype(np.float64) for i in opened.indices(split)]
+        entropy = np.mean([(0.5 * (np.log(2 * np.pi * np.e) + r)).sum(1).mean() for r in rows])
+        assert found["limit"] == pytest.approx(entropy)
+        assert found["gap_to_limit"] == pytest.approx(found["nll"] - entropy)
+        assert entropy < found["nll"]
 
 
 def test_the_scored_weights_are_the_best_ones(recipe: Path, tmp_path: Path) -> None:
@@ -125,6 +165,8 @@ def test_the_scored_weights_are_the_best_ones(recipe: Path, tmp_path: Path) -> N
     assert steps == [4, 8, 12] and curve[0] < curve[1] < curve[2]
     assert metrics(run)["steps"] == checkpoint(run, "best")["global_step"] == 4
     assert checkpoint(run)["global_step"] == 12
+    until = [checkpoint(run, name)["seqmdn"]["seconds"] for name in ("best", "last")]
+    assert until[0] < until[1] < metrics(run)["seconds"], "the time is that of all steps"
     assert evaluate(run, "valid")["nll"] == pytest.approx(curve[0], rel=1e-6)
     last = run / "checkpoints" / "last.ckpt"
     before = metrics(run)
@@ -138,6 +180,7 @@ def test_evaluate_rewrites_the_metrics(small_run: Path, tmp_path: Path) -> None:
     evaluate(run, "train")
     found = metrics(run)
     assert found["split"] == "train" and len(found["nll_per_sequence"]) == SPLITS["train"]
+    assert found["dataset"]["sequences"] == SPLITS["train"]
     assert found["seconds"] == before["seconds"] and found["nll"] != before["nll"]
     (run / "metrics.json").unlink()
     evaluate(run)
@@ -190,6 +233,56 @@ def test_the_seed_decides(recipe: Path, tmp_path: Path) -> None:
     changed = differing(first["weights"], other["weights"])
     # All but the standardiser, whose frames' noise is the same for every seed.
     assert set(changed) == {f"/{name}" for name in first["weights"] if "transform" not in name}
+
+
+def test_weights_batches_and_steps_have_the_seed_of_the_run(
+    recipe: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    class Enough(Exception):
+        pass
+
+    begun: list[tuple[Any, Any]] = []
+
+    def note(self: Trainer, module: Any, datamodule: Any, **_: Any) -> None:
+        begun.append((module, datamodule))
+        raise Enough
+
+    monkeypatch.setattr(Trainer, "fit", note)
+    for name, seed in (("a", 3), ("b", 3), ("c", 4)):
+        with pytest.raises(Enough):
+            train(recipe, tmp_path / name, "--seed", str(seed))
+    assert [(module.seed, data.seed) for module, data in begun] == [(3, 3), (3, 3), (4, 4)]
+    first, again, other = (module.model.backbone.state_dict() for module, _ in begun)
+    assert differing(first, again) == []
+    assert differing(first, other)
+
+
+def test_versions_are_those_in_use() -> None:
+    assert versions() == {
+        "seqmdn": seqmdn.__version__,
+        "torch": torch.__version__,
+        "lightning": lightning.__version__,
+        "zuko": metadata.version("zuko"),
+        "python": platform.python_version(),
+    }
+
+
+def test_a_device_is_called_by_its_name(monkeypatch: pytest.MonkeyPatch) -> None:
+    assert re.fullmatch(r"\w.* CPU, 1 thread", device_name(torch.device("cpu")))
+    torch.set_num_threads(2)
+    assert device_name(torch.device("cpu")).endswith(" CPU, 2 threads")
+    monkeypatch.setattr(torch.cuda, "get_device_name", lambda device: f"Abacus {device.index}")
+    assert device_name(torch.device("cuda", 1)) == "Abacus 1"
+
+
+def test_a_curve_is_of_all_parts_the_later_ones_first(tmp_path: Path) -> None:
+    parts = {"version_9": "4,1.0,\n6,,0.5\n8,2.0,\n", "version_10": "8,3.0,\n12,4.0,\n"}
+    for time, (name, rows) in enumerate(parts.items()):
+        path = tmp_path / "logs" / name / "metrics.csv"
+        path.parent.mkdir(parents=True)
+        path.write_text(f"step,val/nll,train/loss\n{rows}")
+        os.utime(path, (time, time))
+    assert learning_curve(tmp_path) == ([4, 8, 12], [1.0, 3.0, 4.0])
 
 
 def test_fitting_leaves_the_process_as_it_was(recipe: Path, tmp_path: Path) -> None:
@@ -282,6 +375,15 @@ def test_the_best_of_both_parts_is_kept(recipe: Path, tmp_path: Path) -> None:
         assert metrics(tmp_path / name)["steps"] == best
 
 
+def test_a_run_goes_on_from_its_last_step_not_from_its_best(recipe: Path, tmp_path: Path) -> None:
+    with pytest.raises(Interrupted):
+        train(recipe, tmp_path, *worsening(6), report=Interrupt(9))
+    assert checkpoint(tmp_path, "best")["global_step"] == 4
+    told: list[int] = []
+    train(recipe, tmp_path, *worsening(6), resume=True, report=lambda step, *_: told.append(step))
+    assert told[0] == 11
+
+
 def test_a_stop_is_no_chance_to_be_the_best(recipe: Path, tmp_path: Path) -> None:
     # The weights of step 2 are the best of all, but no validation is due there.
     stop_and_resume(recipe, tmp_path, 2, *worsening(2))
@@ -297,6 +399,8 @@ def test_a_folder_that_was_moved_keeps_its_best(recipe: Path, tmp_path: Path) ->
     train(recipe, moved, *options, resume=True)
     assert checkpoint(moved, "best")["global_step"] == 4
     assert not (tmp_path / "run").exists()
+    said = str(checkpoint(moved)["callbacks"])
+    assert str(moved) in said and str(tmp_path / "run") not in said
 
 
 def test_resuming_a_finished_run_changes_nothing(small_run: Path, tmp_path: Path) -> None:
@@ -317,6 +421,16 @@ def test_a_larger_budget_goes_on(small_run: Path, tmp_path: Path) -> None:
     # The rate of the larger budget: after the warmup of 3, 15 steps of a half cosine, all done.
     assert last["lr_schedulers"][0]["last_epoch"] == 18
     assert last["optimizer_states"][0]["param_groups"][0]["lr"] == pytest.approx(0, abs=1e-9)
+
+
+def test_a_run_that_goes_on_has_no_score_until_it_is_finished(
+    small_run: Path, tmp_path: Path
+) -> None:
+    recipe = small_run.parent / "recipe"
+    run = Path(shutil.copytree(small_run, tmp_path / "run"))
+    with pytest.raises(Interrupted):
+        train(recipe, run, "--trainer.max_steps=18", resume=True, report=Interrupt(13))
+    assert not (run / "metrics.json").exists()
 
 
 def test_optimiser_and_schedule_are_the_runs_own(recipe: Path, tmp_path: Path) -> None:
@@ -413,6 +527,13 @@ def test_primed_draws_begin_as_real_ones(small_run: Path) -> None:
     assert not torch.equal(drawn.values[:, 2:4], real.values[:, 2:4])
     with pytest.raises(ValueError, match="prime must be at most 4, found 5"):
         draw(run, num=10, prime=5)
+
+
+def test_real_sequences_are_those_of_the_split(small_run: Path) -> None:
+    run = load_run(small_run)
+    for split in SPLITS:
+        own = run.data.sequences(split, run.data.store.indices(split)[:3])
+        assert torch.equal(draw(run, num=3, split=split)[1].values, own.values)
 
 
 def test_draws_know_the_context(tmp_path: Path) -> None:
