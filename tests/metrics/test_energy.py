@@ -5,7 +5,7 @@ import pytest
 import scoringrules
 import torch
 
-from seqmdn.metrics import energy_score
+from seqmdn.metrics import energy, energy_score
 
 
 @pytest.mark.parametrize("features", [1, 3])
@@ -40,3 +40,11 @@ def test_energy_score_refuses() -> None:
         energy_score(torch.zeros(1, 3), torch.zeros(3))
     with pytest.raises(ValueError, match=r"found \(5, 3\) and \(2,\)"):
         energy_score(torch.zeros(5, 3), torch.zeros(2))
+
+
+def test_energy_score_does_not_depend_on_how_much_is_held(monkeypatch: pytest.MonkeyPatch) -> None:
+    samples, value = torch.randn(20, 7, 3, 4), torch.randn(7, 3, 4)
+    whole = energy_score(samples, value)
+    for values in (1, 20**2 * 5):
+        monkeypatch.setattr(energy, "_VALUES", values)
+        torch.testing.assert_close(energy_score(samples, value), whole)
