@@ -5,6 +5,7 @@ from __future__ import annotations
 __all__ = ["CalibrationSummary", "calibration_figure"]
 
 import os
+import textwrap
 from collections.abc import Mapping, Sequence
 from typing import NotRequired, TypedDict
 
@@ -12,13 +13,21 @@ import numpy as np
 import numpy.typing as npt
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
+from matplotlib.lines import Line2D
 
 from seqmdn.plotting.page import INK, check_ending, colour, line_style, shaded, style, write
 from seqmdn.plotting.rows import Array
 
 _WIDEST = 3  # histograms beside each other
-_BAND = "#bbbbbb"
+_BAND = "#999999"
+_LEGEND = (
+    "bars: mean of the features; lines: each feature; grey: 95 % of a feature's bins by chance"
+)
 _SIDE = 2.6  # inches
+_KINDS = {
+    "central": ("central intervals", "o", True),
+    "highest_density": ("highest-density regions", "s", False),
+}
 
 
 class Histogram(TypedDict):
@@ -72,16 +81,15 @@ def calibration_figure(
         for index, (name, model) in enumerate(models.items())
         if key in model
     ]
-    across = min(_WIDEST, max(2, len(models), -(-len(panels) // 2)))
-    down = max(2, -(-len(panels) // across)) if len(panels) > across else 1
-    wide = 1.25 * _SIDE
+    # A model's two histograms stand beneath each other.
+    across = min(_WIDEST, len(models))
+    down = -(-len(panels) // across)
+    height = max(_SIDE * down, 1.15 * _SIDE) + 0.25 * bool(title)
     with style():
-        figure = Figure(
-            figsize=(wide * (across + 1.1), _SIDE * down + 0.25 * bool(title)), layout="constrained"
-        )
+        figure = Figure(figsize=(1.3 * _SIDE * (across + 1), height), layout="constrained")
         if title:
             figure.suptitle(title, x=0.01, ha="left", fontsize=11, fontweight="bold")
-        left, right = figure.subfigures(1, 2, width_ratios=[1.1, across])
+        left, right = figure.subfigures(1, 2, width_ratios=[1, across])
         _draw_coverage(left.subplots(), models)
         grid = right.subplots(down, across, squeeze=False, sharex=True, sharey=True)
         for axes in grid.flat[len(panels) :]:
@@ -90,6 +98,10 @@ def calibration_figure(
             _draw_histogram(axes, index, name, counts)
         for axes in grid[:, 0]:
             axes.set_ylabel("density")
+        for axes in grid.flat[max(0, len(panels) - across) : len(panels)]:
+            axes.set_xlabel("u")
+            axes.tick_params(labelbottom=True)
+        right.supxlabel(_LEGEND if across > 1 else textwrap.fill(_LEGEND, 60), fontsize=7)
         write(figure, path)
 
 
@@ -97,28 +109,25 @@ def _draw_coverage(axes: Axes, models: Mapping[str, CalibrationSummary]) -> None
     axes.plot([0, 1], [0, 1], color=INK, linewidth=0.8)
     for index, (name, model) in enumerate(models.items()):
         levels = np.asarray(model["levels"], dtype=np.float64)
-        for key, marker in (("central", "o"), ("highest_density", "s")):
+        for key, (kind, marker, filled) in _KINDS.items():
             share = np.asarray(model[key], dtype=np.float64)
             error = 2 * np.asarray(model[f"{key}_stderr"], dtype=np.float64)
-            hollow = "white" if key == "highest_density" else colour(index)
-            kind = "central intervals" if key == "central" else "highest-density regions"
             axes.fill_between(
                 levels, share - error, share + error, color=colour(index), alpha=0.2, linewidth=0
             )
-            axes.plot(
-                levels,
-                share,
-                line_style(index),
-                color=colour(index),
-                marker=marker,
-                markersize=4,
-                markerfacecolor=hollow,
-                linewidth=1.0,
-                label=f"{name}, {kind}" if len(models) > 1 else kind,
-            )
+            (line,) = axes.plot(levels, share, line_style(index), color=colour(index))
+            line.set(linewidth=1.0, marker=marker, markersize=4, label=f"{name}, {kind}")
+            line.set_markerfacecolor(colour(index) if filled else "white")
     axes.set(title="Coverage, ± 2 standard errors", xlabel="level", ylabel="share inside")
     axes.set(xlim=(0, 1), ylim=(0, 1), aspect="equal")
-    axes.legend(loc="upper left", frameon=False, fontsize=7, handlelength=1.5, borderaxespad=0.2)
+    # The models have their colours in the titles of the histograms.
+    keys = [
+        Line2D([], [], color=INK, marker=marker, markersize=4, linewidth=1.0, label=kind)
+        for kind, marker, _ in _KINDS.values()
+    ]
+    for key, (*_, filled) in zip(keys, _KINDS.values(), strict=True):
+        key.set_markerfacecolor(INK if filled else "white")
+    axes.legend(handles=keys, loc="lower right", frameon=False, fontsize=7, borderaxespad=0.2)
 
 
 def _draw_histogram(axes: Axes, index: int, name: str, counts: Array) -> None:
@@ -128,15 +137,14 @@ def _draw_histogram(axes: Axes, index: int, name: str, counts: Array) -> None:
     density = bins * counts / frames  # (D, bins)
     # A bin of one feature is binomial, and its frames are independent of each other.
     spread = 1.96 * np.sqrt((bins - 1) / frames.mean())
-    axes.axhspan(1 - spread, 1 + spread, color=_BAND, alpha=0.5, linewidth=0)
-    axes.stairs(density.mean(axis=0), edges, color=colour(index), alpha=0.35, fill=True)
+    axes.stairs(density.mean(axis=0), edges, color=colour(index), alpha=0.3, fill=True)
+    axes.axhspan(1 - spread, 1 + spread, color=_BAND, alpha=0.35, linewidth=0)
     for each in density if len(density) > 1 else ():
-        axes.stairs(
-            each, edges, color=shaded(colour(index)), linewidth=0.4, alpha=0.6, baseline=None
-        )
+        line = axes.stairs(each, edges, color=shaded(colour(index)), baseline=None)
+        line.set(linewidth=0.4, alpha=0.7)
     axes.axhline(1, color=INK, linewidth=0.8)
     axes.set_title(name, color=shaded(colour(index)), fontsize=9)
-    axes.set(xlim=(0, 1), xlabel="u")
+    axes.set(xlim=(0, 1))
     axes.set_ylim(bottom=0)
 
 
