@@ -3,6 +3,7 @@
 from collections.abc import Iterable, Iterator
 
 import torch
+from lightning.pytorch.utilities import move_data_to_device
 
 from seqmdn.data import Batch
 from seqmdn.distributions import Flowed
@@ -52,7 +53,7 @@ def score_densities(
     report = DensityReport(model.features, draws, seed).to(device)
     for batch in batches:
         for part in _parts(batch, draws):
-            part = Batch(*[None if field is None else field.to(device) for field in part])
+            part = move_data_to_device(part, device)
             distribution, mask = model.distributions(part)
             report.update(Flowed(distribution, model.transform), part.values, mask)
     return report
@@ -62,4 +63,5 @@ def _parts(batch: Batch, draws: int) -> Iterator[Batch]:
     """Take a batch apart into ones of which all draws fit into memory, a sequence at the least."""
     size = max(1, _VALUES // (draws * batch.values[0].numel()))
     for first in range(0, len(batch.values), size):
-        yield Batch(*[None if field is None else field[first : first + size] for field in batch])
+        fields = {name: field for name, field in batch._asdict().items() if field is not None}
+        yield batch._replace(**{name: each[first : first + size] for name, each in fields.items()})

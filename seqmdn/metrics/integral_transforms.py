@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from typing import Any
 
 from torch import Tensor
 from torch.distributions import Distribution
 
-from seqmdn import distributions
+from seqmdn.distributions import Flowed
 from seqmdn.metrics.draws import check_samples, randomised_rank
 from seqmdn.metrics.marginals import Marginals
 
@@ -71,11 +72,11 @@ def rosenblatt_pit(
     depend on each other.
 
     Args:
-        distribution: of batch shape (*batch) and event shape (D,). An increasing map of single
-            features changes nothing; after a flow that mixes features it is not known.
+        distribution: of batch shape (*batch) and event shape (D,).
         value: what was observed, (*batch, D).
-        rosenblatt: maps (distribution, value) to u (*batch, D) for mixtures;
-            `seqmdn.distributions.rosenblatt` by default.
+        rosenblatt: maps (mixture, value) to u (*batch, D); it is asked about what lies beneath maps
+            of single features, which change nothing. By default, a method of that name of the
+            distribution itself, where it has one.
 
     References:
         Remarks on a Multivariate Transformation, Murray Rosenblatt, 1952.
@@ -87,8 +88,17 @@ def rosenblatt_pit(
         >>> rosenblatt_pit(normal, torch.zeros(1), lambda density, value: density.cdf(value))
         tensor([0.5000])
     """
-    rosenblatt = rosenblatt or getattr(distributions, "rosenblatt", None)
+    if rosenblatt is None:
+        known: Any = distribution
+        return known.rosenblatt(value).clamp(max=1) if _has_rosenblatt(known) else None
     marginals = Marginals.of(distribution)
-    if rosenblatt is None or marginals is None:
+    if marginals is None:
         return None
     return rosenblatt(marginals.mixture, marginals.forward(value)).clamp(max=1)
+
+
+def _has_rosenblatt(distribution: Distribution) -> bool:
+    """Says whether a distribution, and what lies beneath its maps, has the method."""
+    if not hasattr(distribution, "rosenblatt"):
+        return False
+    return not isinstance(distribution, Flowed) or _has_rosenblatt(distribution.base)

@@ -36,7 +36,7 @@ class DensityReport(nn.Module):
         draws: S, at least 19, of which the 90 % interval needs its borders.
         seed: decides the draws, together with the number of the update and of the process.
         bins: of the histograms.
-        rosenblatt: as of :func:`rosenblatt_pit`; without one there is no Rosenblatt histogram.
+        rosenblatt: as of :func:`rosenblatt_pit`; where none is known there is no such histogram.
 
     Raises:
         ValueError: If there are too few draws.

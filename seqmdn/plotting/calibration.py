@@ -7,7 +7,7 @@ __all__ = ["CalibrationSummary", "calibration_figure"]
 import os
 import textwrap
 from collections.abc import Mapping, Sequence
-from typing import NotRequired, TypedDict
+from typing import Any, NotRequired, TypedDict
 
 import numpy as np
 import numpy.typing as npt
@@ -89,7 +89,7 @@ def calibration_figure(
         figure = Figure(figsize=(1.3 * _SIDE * (across + 1), height), layout="constrained")
         if title:
             figure.suptitle(title, x=0.01, ha="left", fontsize=11, fontweight="bold")
-        left, right = figure.subfigures(1, 2, width_ratios=[1, across])
+        left, right = figure.subfigures(1, 2, width_ratios=[1, across], squeeze=False)[0]
         _draw_coverage(left.subplots(), models)
         grid = right.subplots(down, across, squeeze=False, sharex=True, sharey=True)
         for axes in grid.flat[len(panels) :]:
@@ -105,7 +105,7 @@ def calibration_figure(
         write(figure, path)
 
 
-def _draw_coverage(axes: Axes, models: Mapping[str, CalibrationSummary]) -> None:
+def _draw_coverage(axes: Axes, models: Mapping[str, Mapping[str, Any]]) -> None:
     axes.plot([0, 1], [0, 1], color=INK, linewidth=0.8)
     for index, (name, model) in enumerate(models.items()):
         levels = np.asarray(model["levels"], dtype=np.float64)
@@ -125,8 +125,8 @@ def _draw_coverage(axes: Axes, models: Mapping[str, CalibrationSummary]) -> None
         Line2D([], [], color=INK, marker=marker, markersize=4, linewidth=1.0, label=kind)
         for kind, marker, _ in _KINDS.values()
     ]
-    for key, (*_, filled) in zip(keys, _KINDS.values(), strict=True):
-        key.set_markerfacecolor(INK if filled else "white")
+    for line, (*_, filled) in zip(keys, _KINDS.values(), strict=True):
+        line.set_markerfacecolor(INK if filled else "white")
     axes.legend(handles=keys, loc="lower right", frameon=False, fontsize=7, borderaxespad=0.2)
 
 

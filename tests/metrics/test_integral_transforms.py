@@ -87,15 +87,15 @@ def test_rosenblatts_transform_is_known_below_maps_of_single_features_only() -> 
     assert rosenblatt_pit(density, density.sample(), by_conditionals) is None
 
 
-def test_the_librarys_own_transform_is_used_where_there_is_one(
-    monkeypatch: pytest.MonkeyPatch,
-) -> None:
-    base = mixture(50)
-    monkeypatch.setattr(distributions, "rosenblatt", by_conditionals, raising=False)
-    z = base.sample()
-    torch.testing.assert_close(rosenblatt_pit(base, z), by_conditionals(base, z))
-    monkeypatch.delattr(distributions, "rosenblatt")
-    assert rosenblatt_pit(base, z) is None
+def test_a_distributions_own_transform_is_used_where_it_has_one() -> None:
+    class Own(Independent):
+        def rosenblatt(self, value: torch.Tensor) -> torch.Tensor:
+            return self.base_dist.cdf(value)
+
+    value = torch.randn(50, D)
+    normal = Normal(torch.zeros(50, D), 1.0)
+    torch.testing.assert_close(rosenblatt_pit(Own(normal, 1), value), normal.cdf(value))
+    assert rosenblatt_pit(Independent(normal, 1), value) is None
 
 
 def test_without_draws_an_unknown_distribution_function_is_refused() -> None:
