@@ -109,18 +109,18 @@ def test_metrics_are_those_of_the_model(tmp_path: Path, per: str) -> None:
 
 def test_scores_are_added_where_they_are_asked_for(small_run: Path, tmp_path: Path) -> None:
     run = Path(shutil.copytree(small_run, tmp_path / "run"))
-    before = metrics(run)
-    found = evaluate(run, draws=30)
+    before = evaluate(run, "valid")
+    found = evaluate(run, "valid", draws=30)
     assert metrics(run) == found
     assert {key: found[key] for key in before} == before
     made = load_run(run)
-    report = score_densities(made.model, made.data.batches("test"), draws=30).compute()
+    report = score_densities(made.model, made.data.batches("valid"), draws=30).compute()
     assert {key: found[key] for key in report} == report
     assert report.keys() == found.keys() - before.keys()
     assert {"crps", "energy_score", "coverage_90"} <= report.keys()
-    assert found["crps_estimator"] == "exact" and len(found["crps_per_sequence"]) == 10
-    assert evaluate(run, draws=30) == found, "the draws are the same each time"
-    assert evaluate(run) == before
+    assert found["crps_estimator"] == "exact" and len(found["crps_per_sequence"]) == 6
+    assert evaluate(run, "valid", draws=30) == found, "the draws are the same each time"
+    assert evaluate(run, "valid") == before
 
 
 def test_the_limit_is_told_where_it_is_known(tmp_path: Path) -> None:

@@ -43,6 +43,10 @@ def standardise() -> Standardise:
     return Standardise(D).fit(torch.tensor([[-9.0, 0.0, 5.0], [11.0, 1.0, 5.0]])).double()
 
 
+def shift() -> Standardise:
+    return Standardise(D).fit(torch.tensor([[1.0] * D, [5.0] * D])).double()
+
+
 def logit() -> Logit:
     fitted = Logit(D, low=-1.0, high=4.0).fit(torch.linspace(-0.9, 3.0, 30).reshape(10, D))
     return fitted.double()
@@ -66,8 +70,8 @@ def densities(*batch: int) -> dict[str, Distribution]:
         "mixture": mixture(*batch),
         "factorised": factorised(*batch),
         "standardised": Flowed(mixture(*batch), Chain([Identity(), standardise()])),
-        "twice standardised": Flowed(mixture(*batch), Chain([standardise(), standardise()])),
-        "logit": Flowed(factorised(*batch), Chain([Identity(), logit()])),
+        "twice standardised": Flowed(Flowed(mixture(*batch), standardise()), shift()),
+        "logit": Flowed(factorised(*batch), Chain([logit(), shift()])),
         "flow": Flowed(Flowed(mixture(*batch), flow()), standardise()),
     }
 

@@ -51,9 +51,9 @@ def test_the_slope_is_known_of_affine_maps_only() -> None:
     found = {name: Marginals.of(density) for name, density in densities().items()}
     assert found["mixture"].scale.tolist() == [1] * D
     assert found["standardised"].scale.tolist() == [10, 0.5, 1]
-    assert found["twice standardised"].scale.tolist() == [100, 0.25, 1]
+    assert found["twice standardised"].scale.tolist() == [20, 1, 2]
     assert found["logit"].scale is None
-    with pytest.raises(ValueError, match="affine map.*found Identity, Logit"):
+    with pytest.raises(ValueError, match="affine map.*found Logit, Standardise"):
         found["logit"].crps(torch.zeros(D))
 
 

@@ -102,7 +102,7 @@ def test_crps_mixture_of_many_is_that_of_each_and_holds_little_at_a_time(
         ) -> Any:
             result = func(*args, **(kwargs or {}))
             for each in result if isinstance(result, tuple | list) else [result]:
-                if isinstance(each, torch.Tensor):
+                if isinstance(each, torch.Tensor) and each.dtype == torch.double:
                     self.numbers = max(self.numbers, each.numel())
             return result
 
@@ -119,7 +119,7 @@ def test_crps_mixture_of_many_is_that_of_each_and_holds_little_at_a_time(
     monkeypatch.setattr(ranked_probability, "_VALUES", 500)
     with Largest() as seen:
         crps_mixture(weights, loc, scale, value)
-    assert seen.numbers == 6 * 7 * 50, "no more than the arguments"
+    assert 0 < seen.numbers <= 500, "of what it works with"
 
 
 def test_crps_mixture_refuses_and_keeps_a_nan() -> None:
