@@ -35,6 +35,8 @@ from seqmdn.compare import (
 )
 from seqmdn.configuration import ConfigurationError, fit_parser
 from seqmdn.export import check_ending, save_sequences
+from seqmdn.plotting import calibration_figure
+from seqmdn.plotting import check_ending as check_picture
 from seqmdn.runs import Interrupted, Report, draw, evaluate, fit, load_run
 
 __all__ = ["main"]
@@ -112,8 +114,22 @@ def _evaluate(words: list[str]) -> None:
     parser.add_argument("run", type=Path, help="a run's folder, or a checkpoint file")
     parser.add_argument("--split", choices=["train", "valid", "test"], default="test")
     parser.add_argument("--data", type=Path, help="another store than the one it was trained on")
+    parser.add_argument(
+        "--scores", action="store_true", help="also CRPS, energy score and calibration"
+    )
+    parser.add_argument("--draws", type=int, default=200, help="draws a frame for those scores")
+    parser.add_argument(
+        "--out", type=Path, help="FILE.png or .svg, a picture of the calibration; implies --scores"
+    )
     options = parser.parse_args(words)
-    _say(evaluate(options.run, options.split, options.data), options.run)
+    if options.out is not None:
+        check_picture(options.out)
+    draws = options.draws if options.scores or options.out is not None else None
+    metrics = evaluate(options.run, options.split, options.data, draws)
+    if options.out is not None:
+        name = options.run.resolve().name
+        calibration_figure(options.out, {name: metrics["calibration"]})
+    _say(metrics, options.run)
 
 
 def _sample(words: list[str]) -> None:
@@ -263,6 +279,14 @@ def _say(metrics: dict[str, Any], source: Path) -> None:
         f"{source}: {metrics['split']} NLL {metrics['nll']:.4f} ± {metrics['stderr']:.4f} "
         f"{metrics['unit']}, {metrics['bits_per_dim']:.4f} bits/dim{limit}"
     )
+    if "crps" in metrics:
+        how = "exact" if metrics["crps_estimator"] == "exact" else "from draws"
+        print(
+            f"CRPS {metrics['crps']:.4f} ± {metrics['crps_stderr']:.4f} ({how}), "
+            f"energy score {metrics['energy_score']:.4f} ± {metrics['energy_score_stderr']:.4f}, "
+            f"90 % intervals hold {100 * metrics['coverage_90']:.1f} "
+            f"± {100 * metrics['coverage_90_stderr']:.1f} %"
+        )
 
 
 def _show(markdown: str) -> None:

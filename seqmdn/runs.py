@@ -41,6 +41,7 @@ from seqmdn.files import save_json
 from seqmdn.generation import generate
 from seqmdn.metrics import NegativeLogLikelihood
 from seqmdn.models import DensityModel, SequenceModel
+from seqmdn.scoring import score_densities
 from seqmdn.training import DensityModule, ReportProgress, StopOnInterrupt, ValidateAtEnd
 
 __all__ = [
@@ -174,19 +175,23 @@ def fit(config: Namespace, out: Path, resume: bool = False, report: Report | Non
     return run
 
 
-def evaluate(source: Path, split: str = "test", data: Path | None = None) -> dict[str, Any]:
+def evaluate(
+    source: Path, split: str = "test", data: Path | None = None, draws: int | None = None
+) -> dict[str, Any]:
     """Score a run's model on a split and write the run's ``metrics.json``.
 
     Args:
         source: The run's folder, or a checkpoint file (then nothing is written).
         split: ``"train"``, ``"valid"`` or ``"test"``.
         data: Another store than the one that the run was trained on.
+        draws: Draws of each frame for the scores beside the likelihood; none of them if left out.
 
     Returns:
         What ``metrics.json`` holds: the NLL with its unit and standard error, bits per dimension,
-        sizes, and the NLL of every sequence.
+        sizes, and the NLL of every sequence; with ``draws`` also the scores and the calibration
+        that :class:`seqmdn.metrics.DensityReport` describes.
     """
-    metrics = score(load_run(source, data), split)
+    metrics = score(load_run(source, data), split, draws)
     if source.is_dir():
         path = source / "metrics.json"
         if path.exists():
@@ -198,7 +203,7 @@ def evaluate(source: Path, split: str = "test", data: Path | None = None) -> dic
 
 
 @torch.inference_mode()
-def score(run: Run, split: str) -> dict[str, Any]:
+def score(run: Run, split: str, draws: int | None = None) -> dict[str, Any]:
     """Score a model on a split; see :func:`evaluate`."""
     device = torch.device("cuda" if torch.cuda.is_available() else "cpu")
     model = run.model.to(device)
@@ -221,6 +226,8 @@ def score(run: Run, split: str) -> dict[str, Any]:
     limit = run.data.limit(split)
     if limit is not None:
         result |= {"limit": limit, "gap_to_limit": result["nll"] - limit}
+    if draws is not None:
+        result |= score_densities(model, run.data.batches(split), draws).compute()
     return result | {
         "params": run.description["parameters"],
         "seconds": run.description["seconds"],

@@ -29,6 +29,7 @@ FLOORS = [
     "configuration",
     "training",
     "generation",
+    "scoring",
     "checkpoints",
     "models",
     "heads",

@@ -30,6 +30,7 @@ from seqmdn.runs import (
     load_run,
     versions,
 )
+from seqmdn.scoring import score_densities
 from tests.small import (
     SPLITS,
     Interrupt,
@@ -142,6 +143,22 @@ def test_metrics_are_those_of_the_model(tmp_path: Path, per: str) -> None:
     assert found["checkpoint"] == "best.ckpt" and found["versions"] == versions()
     assert found["device"] and 0 < found["seconds"] < 600
     assert "limit" not in found
+
+
+def test_scores_are_added_where_they_are_asked_for(small_run: Path, tmp_path: Path) -> None:
+    run = Path(shutil.copytree(small_run, tmp_path / "run"))
+    before = evaluate(run, "valid")
+    found = evaluate(run, "valid", draws=30)
+    assert metrics(run) == found
+    assert {key: found[key] for key in before} == before
+    made = load_run(run)
+    report = score_densities(made.model, made.data.batches("valid"), draws=30).compute()
+    assert {key: found[key] for key in report} == report
+    assert report.keys() == found.keys() - before.keys()
+    assert {"crps", "energy_score", "coverage_90"} <= report.keys()
+    assert found["crps_estimator"] == "exact" and len(found["crps_per_sequence"]) == 6
+    assert evaluate(run, "valid", draws=30) == found, "the draws are the same each time"
+    assert evaluate(run, "valid") == before
 
 
 def test_the_limit_is_told_where_it_is_known(tmp_path: Path) -> None:

@@ -87,18 +87,21 @@ class SequenceModel(DensityModel):
         Returns:
             ``(B, T)``, 0 at frames that do not count (padding and burn-in).
         """
-        self._check(batch)
-        mask = batch.mask()
-        # Padding may hold anything, NaN included, and must reach neither a value nor a gradient:
-        # the first frame takes its place, being one that every transform accepts.
-        present = _present(batch).unsqueeze(-1)
-        values = batch.values.where(present, batch.values[:, :1])
-        context = None if batch.context is None else batch.context.where(present, 0)
-        z, ladj = self.transform.call_and_ladj(values)
-        previous = torch.cat((self.start.expand(len(z), 1, -1), z[:, :-1]), dim=1)
-        h, _ = self.backbone(self._inputs(previous, context))
-        log_prob = self.head(h).log_prob(z) + ladj
-        return log_prob.where(mask, 0)
+        distribution, z, ladj = self._predict(batch)
+        return (distribution.log_prob(z) + ladj).where(batch.mask(), 0)
+
+    def distributions(self, batch: Batch) -> tuple[Distribution, Tensor]:
+        """Return the density of every frame given the real ones before it.
+
+        Args:
+            batch: B sequences of at most T frames.
+
+        Returns:
+            The distribution, of batch shape ``(B, T)`` and *in the transform's units*, and the mask
+            ``(B, T)`` of the frames that count. ``Flowed(distribution, model.transform)`` is in the
+            data's own units.
+        """
+        return self._predict(batch)[0], batch.mask()
 
     def log_prob(self, batch: Batch) -> Tensor:
         """Return each sequence's log-density ``(B,)`` in nats, a sum over the frames that count."""
@@ -134,6 +137,19 @@ class SequenceModel(DensityModel):
         )
         h, state = self.backbone(inputs, state)
         return self.head(h.squeeze(1)), state
+
+    def _predict(self, batch: Batch) -> tuple[Distribution, Tensor, Tensor]:
+        """Return every frame's density, the frames z (B, T, D) and log-determinants (B, T)."""
+        self._check(batch)
+        # Padding may hold anything, NaN included, and must reach neither a value nor a gradient:
+        # the first frame takes its place, being one that every transform accepts.
+        present = _present(batch).unsqueeze(-1)
+        values = batch.values.where(present, batch.values[:, :1])
+        context = None if batch.context is None else batch.context.where(present, 0)
+        z, ladj = self.transform.call_and_ladj(values)
+        previous = torch.cat((self.start.expand(len(z), 1, -1), z[:, :-1]), dim=1)
+        h, _ = self.backbone(self._inputs(previous, context))
+        return self.head(h), z, ladj
 
     def _inputs(self, previous: Tensor, context: Tensor | None) -> Tensor:
         if self.context == 0:

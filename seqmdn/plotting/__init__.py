@@ -1,4 +1,4 @@
-"""What a person looks at: samples beside real sequences, and one picture of a comparison.
+"""What a person looks at: samples beside real sequences, comparisons, and calibration.
 
 Figures are made without pyplot, so nothing here opens a window, keeps a figure alive or depends on
 a display. What is written is the same, byte for byte, for the same input and the same matplotlib.
@@ -18,7 +18,10 @@ A data set says how it wants to be seen in ``attributes``, a mapping such as a s
 from __future__ import annotations
 
 __all__ = [
+    "CalibrationSummary",
     "ModelSummary",
+    "calibration_figure",
+    "check_ending",
     "comparison_figure",
     "image_grid",
     "save_samples",
@@ -26,6 +29,8 @@ __all__ = [
     "stroke_lines",
 ]
 
+from seqmdn.plotting.calibration import CalibrationSummary, calibration_figure
 from seqmdn.plotting.cells import image_grid, stroke_lines
 from seqmdn.plotting.comparison import ModelSummary, comparison_figure
+from seqmdn.plotting.page import check_ending
 from seqmdn.plotting.samples import save_samples, series_plot

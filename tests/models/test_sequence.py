@@ -11,6 +11,7 @@ from torch import Tensor
 
 from seqmdn.backbones import GRUBackbone, LSTMBackbone
 from seqmdn.data import Batch, Chain, Identity, Logit, Standardise, Transform, collate
+from seqmdn.distributions import Flowed
 from seqmdn.flows import MaskedAutoregressive
 from seqmdn.heads import FlowMixtureHead, MixtureHead
 from seqmdn.models import SequenceModel
@@ -100,6 +101,24 @@ def test_log_prob_is_the_sum_of_the_steps_densities(
     assert found.shape == (4,) and found.std() > 0.1
     torch.testing.assert_close(found, total, rtol=1e-9, atol=1e-9)
     torch.testing.assert_close(model.frame_log_prob(batch).sum(1), found)
+
+
+@pytest.mark.parametrize("transform", TRANSFORMS)
+@pytest.mark.parametrize("head", HEADS)
+def test_the_distributions_are_those_that_frames_are_scored_by(head: str, transform: str) -> None:
+    model = build(head, transform=transform, context=X)
+    batch = batch_of(context=X, start=torch.tensor([2, 0, 3, 1]))
+    density, mask = model.distributions(batch)
+    assert density.batch_shape == (4, 6) and density.event_shape == (D,)
+    assert torch.equal(mask, batch.mask())
+    expected = model.frame_log_prob(batch)
+    z, ladj = model.transform.call_and_ladj(batch.values)
+    torch.testing.assert_close((density.log_prob(z) + ladj)[mask], expected[mask])
+    seen = Flowed(density, model.transform)  # in the data's own units
+    torch.testing.assert_close(seen.log_prob(batch.values)[mask], expected[mask])
+    drawn = seen.sample((400,))
+    assert drawn.shape == (400, 4, 6, D) and seen.log_prob(drawn).isfinite().all()
+    torch.testing.assert_close(model.transform.inverse(z), batch.values)
 
 
 @pytest.mark.parametrize("head", ["factorised", "conditional flow"])

@@ -1,4 +1,4 @@
-"""What a density is judged by: likelihoods with their units and errors, and scores of draws."""
+"""The log score: likelihoods with their units and errors."""
 
 from __future__ import annotations
 
@@ -12,13 +12,7 @@ from torchmetrics.utilities import dim_zero_cat
 
 from seqmdn import linalg
 
-__all__ = [
-    "NegativeLogLikelihood",
-    "bits_per_dim",
-    "crps_mixture",
-    "energy_score",
-    "paired_difference",
-]
+__all__ = ["NegativeLogLikelihood", "bits_per_dim", "paired_difference"]
 
 
 class NegativeLogLikelihood(Metric):
@@ -113,78 +107,6 @@ def bits_per_dim(
     return nats_per_sequence / (dims_per_sequence * math.log(2))
 
 
-@linalg.full_precision
-def energy_score(
-    samples: Tensor,  # (S, *batch, D)
-    value: Tensor,  # (*batch, D)
-) -> Tensor:  # (*batch,)
-    r"""Returns the energy score of draws, by its unbiased ("fair") estimator; smaller is better.
-
-    .. math:: \frac1S \sum_i \|x_i - y\| - \frac{1}{2 S (S - 1)} \sum_{i \ne j} \|x_i - x_j\|
-
-    In the unit of y. At D = 1 it estimates the CRPS.
-
-    Raises:
-        ValueError: If there are fewer than two draws or shapes do not fit.
-
-    References:
-        Strictly Proper Scoring Rules, Prediction, and Estimation, T. Gneiting and A. Raftery, 2007.
-        Fair scores for ensemble forecasts, C. Ferro, 2014.
-
-    Example:
-        >>> energy_score(torch.tensor([[0.0], [2.0]]), torch.tensor([0.0]))  # 1 - 2 / 2
-        tensor(0.)
-    """
-    count = samples.shape[0] if samples.dim() else 0
-    if count < 2 or value.dim() < 1 or samples.shape[1:] != value.shape:
-        raise ValueError(
-            "expected samples (S, *batch, D) with S >= 2 and value (*batch, D);"
-            f" found {tuple(samples.shape)} and {tuple(value.shape)}."
-        )
-    error = torch.linalg.vector_norm(samples - value, dim=-1).mean(0)
-    clouds = samples.movedim(0, -2)  # (*batch, S, D)
-    # The faster mode, by a product of matrices, loses half the digits of close draws.
-    distances = torch.cdist(clouds, clouds, compute_mode="donot_use_mm_for_euclid_dist")
-    return error - distances.sum((-2, -1)) / (2 * count * (count - 1))
-
-
-@linalg.full_precision
-def crps_mixture(
-    weights: Tensor,  # (*batch, K)
-    loc: Tensor,  # (*batch, K)
-    scale: Tensor,  # (*batch, K)
-    value: Tensor,  # (*batch,)
-) -> Tensor:  # (*batch,)
-    r"""Returns the continuous ranked probability score of a one-dimensional Gaussian mixture.
-
-    .. math:: \sum_i \pi_i A(y - \mu_i, \sigma_i)
-        - \tfrac12 \sum_{ij} \pi_i \pi_j A\left(\mu_i - \mu_j, \sqrt{\sigma_i^2 + \sigma_j^2}\right)
-    .. math:: A(m, s) = m \left(2 \Phi(m / s) - 1\right) + 2 s \phi(m / s)
-
-    Exact, O(K^2), in the unit of y; smaller is better.
-
-    Args:
-        weights: probabilities, summing to 1 over K.
-        loc: means.
-        scale: standard deviations, positive.
-        value: what was observed.
-
-    References:
-        The continuous ranked probability score for circular variables and its application to
-        mesoscale forecast ensemble verification, E. Grimit et al., 2006.
-
-    Example:
-        >>> one = torch.ones(1)
-        >>> crps_mixture(one, 0 * one, one, torch.tensor(0.0))  # (sqrt(2) - 1) / sqrt(pi)
-        tensor(0.2337)
-    """
-    to_value = (weights * _mean_distance(value.unsqueeze(-1) - loc, scale)).sum(-1)
-    apart = loc.unsqueeze(-1) - loc.unsqueeze(-2)  # (*batch, K, K)
-    spread = torch.hypot(scale.unsqueeze(-1), scale.unsqueeze(-2))
-    pairs = weights.unsqueeze(-1) * weights.unsqueeze(-2)
-    return to_value - 0.5 * (pairs * _mean_distance(apart, spread)).sum((-2, -1))
-
-
 def paired_difference(first: Tensor, second: Tensor) -> dict[str, float]:
     """Compares two models sequence by sequence; a negative `delta` says that the first is better.
 
@@ -218,10 +140,3 @@ def paired_difference(first: Tensor, second: Tensor) -> dict[str, float]:
         "stderr": (difference.std() / math.sqrt(len(difference))).item(),
         "share_of_sequences_better": better.mean().item(),
     }
-
-
-def _mean_distance(mean: Tensor, scale: Tensor) -> Tensor:
-    """Returns the mean of |X| for X normal."""
-    standard = mean / scale
-    density = (-0.5 * standard.square()).exp() * math.sqrt(2 / math.pi)
-    return mean * torch.special.erf(standard / math.sqrt(2)) + scale * density

@@ -4,16 +4,9 @@ import math
 
 import numpy as np
 import pytest
-import scoringrules
 import torch
 
-from seqmdn.metrics import (
-    NegativeLogLikelihood,
-    bits_per_dim,
-    crps_mixture,
-    energy_score,
-    paired_difference,
-)
+from seqmdn.metrics import NegativeLogLikelihood, bits_per_dim, paired_difference
 
 
 def test_nll_weighs_every_sequence_the_same() -> None:
@@ -82,73 +75,6 @@ def test_bits_per_dim() -> None:
         bits_per_dim(torch.tensor([math.log(2), -2 * math.log(2)]), torch.tensor([1, 4])),
         torch.tensor([1.0, -0.5]),
     )
-
-
-@pytest.mark.parametrize("features", [1, 3])
-def test_energy_score_equals_scoringrules(features: int) -> None:
-    samples = torch.randn(40, 5, 2, features, dtype=torch.float64)
-    value = torch.randn(5, 2, features, dtype=torch.float64)
-    found = energy_score(samples, value)
-    assert found.shape == (5, 2)
-    expected = scoringrules.es_ensemble(
-        value.numpy(), samples.movedim(0, -2).numpy(), estimator="fair"
-    )
-    np.testing.assert_allclose(found.numpy(), expected)
-
-
-def test_energy_score_is_unbiased() -> None:
-    # The mean over pairs of draws is the score of their distribution: the CRPS of a normal at 0.
-    samples = torch.randn(2, 200_000, 1, dtype=torch.float64)
-    scores = energy_score(samples, torch.zeros(200_000, 1, dtype=torch.float64))
-    expected = scoringrules.crps_normal(0.0, 0.0, 1.0)
-    assert scores.mean().item() == pytest.approx(expected, abs=5 * scores.std().item() / 447)
-
-
-def test_energy_score_of_close_draws_keeps_its_digits() -> None:
-    samples = 1000 + 1e-2 * torch.randn(50, 4)
-    found = energy_score(samples, torch.full((4,), 1000.0))
-    exact = energy_score(samples.double(), torch.full((4,), 1000.0).double())
-    assert found.item() == pytest.approx(exact.item(), rel=1e-3)
-
-
-def test_energy_score_refuses() -> None:
-    with pytest.raises(ValueError, match=r"S >= 2.*found \(1, 3\) and \(3,\)"):
-        energy_score(torch.zeros(1, 3), torch.zeros(3))
-    with pytest.raises(ValueError, match=r"found \(5, 3\) and \(2,\)"):
-        energy_score(torch.zeros(5, 3), torch.zeros(2))
-
-
-def test_crps_mixture_equals_scoringrules() -> None:
-    weights = torch.softmax(torch.randn(6, 2, 4, dtype=torch.float64), dim=-1)
-    loc = 3 * torch.randn(6, 2, 4, dtype=torch.float64)
-    scale = 0.1 + torch.rand(6, 2, 4, dtype=torch.float64)
-    value = 3 * torch.randn(6, 2, dtype=torch.float64)
-    found = crps_mixture(weights, loc, scale, value)
-    expected = scoringrules.crps_mixnorm(value.numpy(), loc.numpy(), scale.numpy(), weights.numpy())
-    np.testing.assert_allclose(found.numpy(), expected)
-
-
-def test_crps_mixture_is_what_the_energy_score_estimates() -> None:
-    weights, loc, scale = (
-        torch.tensor([0.3, 0.7]),
-        torch.tensor([-2.0, 1.0]),
-        torch.tensor([0.5, 2.0]),
-    )
-    chosen = torch.multinomial(weights, 4000, replacement=True)
-    samples = loc[chosen] + scale[chosen] * torch.randn(4000)
-    estimate = energy_score(samples.unsqueeze(-1), torch.tensor([0.4]))
-    exact = crps_mixture(weights, loc, scale, torch.tensor(0.4))
-    assert estimate.item() == pytest.approx(exact.item(), abs=0.05)
-
-
-def test_crps_mixture_has_the_right_derivatives() -> None:
-    tensors = [
-        torch.softmax(torch.randn(2, 3, dtype=torch.float64), -1),
-        torch.randn(2, 3, dtype=torch.float64),
-        0.5 + torch.rand(2, 3, dtype=torch.float64),
-        torch.randn(2, dtype=torch.float64),
-    ]
-    assert torch.autograd.gradcheck(crps_mixture, [t.requires_grad_() for t in tensors])
 
 
 def test_paired_difference_equals_numpy() -> None:
