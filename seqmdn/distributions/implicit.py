@@ -47,7 +47,7 @@ def attach(
         \quad j < d
 
     with :math:`A = w (\Phi - u)`, :math:`B = w \phi \sqrt{p}`, :math:`c_d = C_{>d}^{-1} u_d / p_d`
-    and :math:`t_d = C_{\ge d}^{-1} h_{<d}`, so that the gradient of a draw costs O(K D (R^2 + R^3))
+    and :math:`t_d = C_{\ge d}^{-1} h_{<d}`, so that the gradient of a draw costs O(K D R^2)
     and no D x D matrix is formed. First derivatives only: a second one is refused.
 
     Example:
@@ -76,7 +76,7 @@ def attach(
         right = [(doubled(components.diagonal) * apart).unsqueeze(-1)]
         if components.rank:
             # C_{>=d}^-1 of C_{>d}^-1 and one more row u_d: the rank-one formula.
-            solved = torch.cholesky_solve(before.unsqueeze(-1), links.cholesky).squeeze(-1)
+            solved = (links.inverse * before.unsqueeze(-2)).sum(-1)
             held = solved - links.gain * (links.factor * solved).sum(-1, keepdim=True)
             left.append(slope.unsqueeze(-1) * links.gain - pull.unsqueeze(-1) * held)
             right.append(links.factor.expand_as(left[-1]))

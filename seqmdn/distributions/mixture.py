@@ -154,6 +154,13 @@ class Mixture(MixtureSameFamily):
 
         Raises:
             ValueError: If a shape or the mask's dtype does not fit, or an observed value is NaN.
+
+        Example:
+            >>> one = LowRankPrecisionNormal(torch.zeros(1, 2), torch.ones(1, 2), torch.ones(2, 1))
+            >>> mixture = Mixture(Categorical(logits=torch.zeros(1)), one)
+            >>> value, seen = torch.tensor([0.0, float("nan")]), torch.tensor([True, False])
+            >>> mixture.log_prob(value, seen)  # of a variance of 2/3
+            tensor(-0.7162)
         """
         if mask is not None:
             mask = check_mask(value, mask, self.event_shape[0])

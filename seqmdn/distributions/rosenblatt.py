@@ -9,8 +9,10 @@ those before it. With the residuals e and the rows :math:`u_d` of U,
 
 .. math:: C_{>d} = I_R + \sum_{j>d} u_j u_j^\top / d_j, \quad h_{<d} = \sum_{j<d} u_j e_j
 
-so that all D of them together cost O(D (R^2 + R^3)), with no conditional made. In float64 where the
-device has it, and returned in the dtype that was given.
+where each inverse follows from the one before it by a rank-one update, last feature first:
+:math:`C_{\ge d}^{-1} = C_{>d}^{-1} - C_{>d}^{-1} u_d u_d^\top C_{>d}^{-1} / p_d`. All of them
+together cost O(D R^2), with no conditional made. The update loses as many digits as
+:math:`\|U\|^2 / d` has, so it is in float64 where the device has it, whatever the dtype given.
 
 References:
     Remarks on a Multivariate Transformation, Murray Rosenblatt, 1952.
@@ -49,7 +51,7 @@ class Chain(NamedTuple):
     factor: Tensor  # (*batch, K, D, R)
     precision: Tensor  # p, (*batch, K, D)
     gain: Tensor  # c_d = C_{>d}^-1 u_d / p_d, (*batch, K, D, R)
-    cholesky: Tensor  # of C_{>d}, (*batch, K, D, R, R)
+    inverse: Tensor  # C_{>d}^-1, (*batch, K, D, R, R)
 
 
 @linalg.full_precision
@@ -66,16 +68,22 @@ def chain(components: LowRankPrecisionNormal) -> Chain:
     rank = factor.shape[-1]
     if rank == 0:
         return Chain(loc, factor, diagonal, factor, factor.new_zeros(*factor.shape, 0))
-    columns = factor.unsqueeze(-1)  # (*batch, K, D, R, 1)
-    outer = columns * columns.mT / diagonal[..., None, None]
-    # The sum over the features after d, without a difference of sums: the last feature has none.
-    after = outer.flip(-3).cumsum(-3).roll(1, -3)
-    after = torch.cat((torch.zeros_like(outer[..., :1, :, :]), after[..., 1:, :, :]), dim=-3)
-    capacitance = torch.eye(rank).to(outer) + after.flip(-3)
-    cholesky = torch.linalg.cholesky(capacitance)
-    solved = torch.cholesky_solve(columns, cholesky).squeeze(-1)  # (*batch, K, D, R)
-    precision = diagonal + (factor * solved).sum(-1)
-    return Chain(loc, factor, precision, solved / precision.unsqueeze(-1), cholesky)
+    inverse = torch.eye(rank).to(factor).expand(*factor.shape[:-2], rank, rank)
+    precisions, gains, inverses = [], [], []
+    rows = zip(diagonal.unbind(-1), factor.unbind(-2), strict=True)
+    for own, row in reversed(list(rows)):  # (*batch, K), (*batch, K, R)
+        solved = (inverse * row.unsqueeze(-2)).sum(-1)
+        precisions.append(own + (row * solved).sum(-1))
+        gains.append(solved / precisions[-1].unsqueeze(-1))
+        inverses.append(inverse)
+        inverse = inverse - solved.unsqueeze(-1) * gains[-1].unsqueeze(-2)
+    return Chain(
+        loc,
+        factor,
+        torch.stack(precisions[::-1], dim=-1),
+        torch.stack(gains[::-1], dim=-2),
+        torch.stack(inverses[::-1], dim=-3),
+    )
 
 
 def prefix_means(

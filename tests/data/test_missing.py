@@ -59,6 +59,13 @@ def test_what_is_written_is_what_is_read(path: Path) -> None:
             store.observed(0, 0, 4)
 
 
+def test_what_is_missing_is_not_read(path: Path) -> None:
+    with h5py.File(path, "r+") as file:
+        file["values"][:] = np.where(file["observed"][:], file["values"][:], np.nan)
+    for index in range(8):
+        assert np.isfinite(Store(path).read(index)[0]).all()
+
+
 def test_a_sequence_may_miss_nothing(tmp_path: Path) -> None:
     with StoreWriter(tmp_path / "a.h5", ["x"], "a", "1", missing=True) as writer:
         writer.append([[1.0], [2.0]], "train")

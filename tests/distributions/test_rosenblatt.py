@@ -6,6 +6,7 @@ from torch import Tensor
 
 from seqmdn.distributions import LowRankPrecisionNormal
 from seqmdn.distributions.rosenblatt import chain
+from seqmdn.linalg import log_determinant
 from tests.contracts import Family
 from tests.distributions import dense, test_mixture
 from tests.distributions.families import (
@@ -106,6 +107,18 @@ def test_the_chain_is_that_of_the_dense_covariance(rank: int) -> None:
     # The inverse variance of y_d given y_<d is that of the Cholesky factor of the covariance.
     pivots = torch.linalg.cholesky(dense.covariance(parameters)).diagonal(dim1=-2, dim2=-1)
     torch.testing.assert_close(links.precision, pivots.square().reciprocal())
+
+
+@pytest.mark.parametrize("parallel", [False, True])
+def test_the_chain_keeps_its_digits_where_the_precision_is_badly_conditioned(
+    parallel: bool,
+) -> None:
+    parameters = dense.draw_gaussian((20,), 32, 3)
+    factor = 1e3 * parameters["factor"]  # condition numbers of 1e6 and more
+    parameters["factor"] = factor[..., :1] + 1e-3 * factor if parallel else factor
+    links = chain(LowRankPrecisionNormal(**parameters))
+    size = log_determinant(parameters["diagonal"], parameters["factor"])
+    torch.testing.assert_close(links.precision.log().sum(-1), size, atol=1e-7, rtol=0)
 
 
 def test_a_large_factor_keeps_its_digits_in_float32() -> None:
