@@ -208,14 +208,12 @@ def score(run: Run, split: str, draws: int | None = None) -> dict[str, Any]:
     device = torch.device("cuda" if torch.cuda.is_available() else "cpu")
     model = run.model.to(device)
     nll = NegativeLogLikelihood()
-    frames: list[Tensor] = []
+    dimensions = 0
     nats: list[Tensor] = []
     for batch in run.data.batches(split):
-        frames.append(batch.frames())
+        dimensions += int(batch.observations().sum())
         nats.append(model.log_prob(move_data_to_device(batch, device)).cpu())
-        nll.update(nats[-1], frames[-1] if run.data.per == "frame" else 1)
-    counts = torch.cat(frames)
-    dimensions = int(counts.sum()) * run.data.features
+        nll.update(nats[-1], batch.frames() if run.data.per == "frame" else 1)
     result: dict[str, Any] = {
         "split": split,
         "unit": run.data.unit,
@@ -298,7 +296,7 @@ def draw(
 
     Raises:
         ValueError: If the context of the split is shorter than ``length``, or a real sequence is
-            shorter than ``prime``.
+            shorter than ``prime`` or misses features there.
     """
     if not isinstance(run.model, SequenceModel):
         raise ValueError(f"a {type(run.model).__name__} has no sequences to draw")
@@ -307,6 +305,10 @@ def draw(
     length = int(real.lengths.max()) if length is None else length
     if prime and int(real.lengths.min()) < prime:
         raise ValueError(f"prime must be at most {int(real.lengths.min())}, found {prime}")
+    if prime and real.observed is not None and not bool(real.observed[:, :prime].all()):
+        raise ValueError(
+            f"prime must be 0 where features of the first frames are missing, found {prime}"
+        )
     drawn = generate(
         run.model,
         num,

@@ -35,7 +35,8 @@ def score_densities(
         The report, whose ``compute()`` gives plain values.
 
     Raises:
-        ValueError: If the model has no densities of single frames, or there are too few draws.
+        ValueError: If the model has no densities of single frames, features are missing, or there
+            are too few draws.
 
     Example:
         >>> model = SequenceModel(features=2).eval()
@@ -52,6 +53,11 @@ def score_densities(
     device = model.start.device
     report = DensityReport(model.features, draws, seed).to(device)
     for batch in batches:
+        if batch.observed is not None and not bool(batch.observed[batch.mask()].all()):
+            raise ValueError(
+                "scores beside the likelihood need whole frames, found frames with missing"
+                " features: score a split without them"
+            )
         for part in _parts(batch, draws):
             part = move_data_to_device(part, device)
             distribution, mask = model.distributions(part)

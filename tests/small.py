@@ -24,13 +24,17 @@ def write_store(
     noisy: bool = False,
     context: bool = False,
     seed: int = 5,
+    missing: bool = False,
     **options: Any,
 ) -> Path:
-    """40 correlated walks of 4 to 7 frames; ``noisy`` ones hold a log-variance a feature, too."""
+    """40 correlated walks of 4 to 7 frames; ``noisy`` ones hold a log-variance a feature, too.
+
+    Of those with ``missing`` features, a third of the values is not there.
+    """
     names = [f"x{i}" for i in range(features)]
     if noisy:
         names += [f"logvar{i}" for i in range(features)]
-    arguments: dict[str, Any] = {"name": "walks", "unit": "m", **options}
+    arguments: dict[str, Any] = {"name": "walks", "unit": "m", "missing": missing, **options}
     rng = np.random.default_rng(seed)
     with StoreWriter(path, names, context=["c"] if context else [], **arguments) as writer:
         for split, count in SPLITS.items():
@@ -41,7 +45,8 @@ def write_store(
                     logvar = rng.uniform(-3, -1, size=values.shape)
                     values = np.concatenate([values, logvar], axis=1)
                 known = rng.standard_normal((length, 1)) if context else None
-                writer.append(values, split, context=known)
+                seen = rng.random(values.shape) < 2 / 3 if missing else None
+                writer.append(values, split, context=known, observed=seen)
     return path
 
 

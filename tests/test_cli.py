@@ -339,7 +339,7 @@ def no_test(path: Path) -> None:
         (missing, ["found no such file", "data_prep"]),
         (truncated, ["truncated or damaged", "again"]),
         (no_hdf5, ["found no HDF5 file", "data_prep script wrote"]),
-        (other_version, ["expected format version 1, found 99", "again"]),
+        (other_version, ["expected format version 1 or 2, found 99", "again"]),
         (other_kind, ["expected a seqmdn store", "data_prep script wrote"]),
         (not_finite, ["sequence 3", "found nan at frame 2, feature 'x1'", "mend"]),
         (empty_sequence, ["expected offsets that rise", "again"]),

@@ -161,6 +161,32 @@ def test_scores_are_added_where_they_are_asked_for(small_run: Path, tmp_path: Pa
     assert evaluate(run, "valid") == before
 
 
+def test_a_run_on_frames_with_missing_features(tmp_path: Path) -> None:
+    recipe = write_recipe(tmp_path / "recipe", write_store(tmp_path / "gaps.h5", missing=True))
+    with pytest.raises(ValueError, match="made for frames without missing features.*missing true"):
+        train(recipe, tmp_path / "refused")
+    assert not (tmp_path / "refused").exists()
+    train(recipe, tmp_path / "run", "--model.missing", "true")
+    made = load_run(tmp_path / "run")
+    assert made.model.missing, "a checkpoint rebuilds the model as it was"
+    nats, frames, values = [], [], 0
+    for index in made.data.store.indices("test"):
+        batch = made.data.sequences("test", [index])
+        assert batch.observed is not None
+        with torch.no_grad():
+            nats.append(-made.model.log_prob(batch).item())
+        frames.append(batch.values.shape[1])
+        values += int(batch.observed.sum())
+    assert values < 2 * sum(frames)
+    found = evaluate(tmp_path / "run")
+    assert found["nll"] == pytest.approx(np.mean(np.divide(nats, frames)), abs=1e-5)
+    assert found["bits_per_dim"] == pytest.approx(sum(nats) / values / math.log(2), abs=1e-5)
+    drawn, real = draw(made, num=3)
+    assert drawn.values.isfinite().all() and real.observed is not None
+    with pytest.raises(ValueError, match="prime must be 0 where features"):
+        draw(made, num=10, prime=2)
+
+
 def test_the_limit_is_told_where_it_is_known(tmp_path: Path) -> None:
     store = write_store(tmp_path / "noisy.h5", noisy=True, context=True)
     recipe = write_recipe(tmp_path / "recipe", store, noise="seqmdn.data.GaussianLatents")

@@ -46,6 +46,18 @@ def real(model: SequenceModel, count: int = 12, **options: float) -> Batch:
     return batch._replace(lengths=torch.arange(count) % 6 + 4)
 
 
+def test_frames_with_missing_features_are_refused() -> None:
+    model = SequenceModel(D, missing=True).eval()
+    model.initialise(torch.randn(100, D))
+    observed = torch.ones(2, 4, D, dtype=torch.bool)
+    observed[1, 3] = False  # padding, of which it does not matter
+    batch = Batch(torch.randn(2, 4, D), torch.tensor([4, 3]), observed=observed)
+    assert score_densities(model, [batch]).compute()["crps"] > 0
+    observed[0, 1, 0] = False
+    with pytest.raises(ValueError, match="found frames with missing features"):
+        score_densities(model, [batch])
+
+
 def test_scores_are_those_of_the_steps_in_the_datas_unit() -> None:
     model = build()
     batch = real(model)

@@ -25,6 +25,8 @@ class Batch(NamedTuple):
         lengths: (B,) int64, frames before the padding, burn-in included.
         context: (B, T, X) float32 or None.
         start: (B,) int64, the first frame that counts, or None where every frame does.
+        observed: (B, T, D) bool, False where a feature is missing (its value is then not read, and
+            may be anything), or None where every one is there.
 
     Example:
         >>> batch = Batch(torch.zeros(2, 4, 1), torch.tensor([4, 3]), start=torch.tensor([1, 0]))
@@ -38,6 +40,7 @@ class Batch(NamedTuple):
     lengths: Tensor  # (B,)
     context: Tensor | None = None  # (B, T, X)
     start: Tensor | None = None  # (B,)
+    observed: Tensor | None = None  # (B, T, D)
 
     def mask(self) -> Tensor:  # (B, T)
         """Says which frames count: True from ``start`` up to ``lengths``."""
@@ -51,8 +54,17 @@ class Batch(NamedTuple):
         """Counts the frames of each sequence that count."""
         return self.lengths if self.start is None else self.lengths - self.start
 
+    def observations(self) -> Tensor:  # (B,)
+        """Counts the values of each sequence that were observed in frames that count."""
+        if self.observed is None:
+            return self.frames() * self.values.shape[-1]
+        return (self.observed & self.mask().unsqueeze(-1)).sum((1, 2))
 
-def collate(items: Sequence[tuple[Frames, Frames | None, int | None]]) -> Batch:
+
+def collate(
+    items: Sequence[tuple[Frames, Frames | None, int | None]],
+    observed: Sequence[Frames] | None = None,
+) -> Batch:
     """Pads sequences to the longest of them, each with its own last frame.
 
     Zeros would lie outside the support of some densities (a logit has none at its border) and would
@@ -62,9 +74,11 @@ def collate(items: Sequence[tuple[Frames, Frames | None, int | None]]) -> Batch:
     Args:
         items: (values (T, D), context (T, X) or None, first frame that counts or None) of each
             sequence; either all or none of them have context.
+        observed: Which values of each sequence were observed, boolean (T, D), None where all were.
 
     Raises:
-        ValueError: If there are no items, one has no frames, or only some have context.
+        ValueError: If there are no items, one has no frames, only some have context, or what was
+            observed does not fit the values.
 
     Example:
         >>> batch = collate([(np.ones((1, 2)), None, None), (np.zeros((3, 2)), None, None)])
@@ -83,6 +97,11 @@ def collate(items: Sequence[tuple[Frames, Frames | None, int | None]]) -> Batch:
     if min(lengths) < 1:
         raise ValueError(f"collate expected sequences of 1 frame or more, found lengths {lengths}")
     starts = [start for _, _, start in items]
+    if observed is not None:
+        shapes = [tuple(values.shape) for values, _, _ in items]
+        found = [tuple(mask.shape) for mask in observed]
+        if found != shapes:
+            raise ValueError(f"collate expected observed of shapes {shapes}, found {found}")
     return Batch(
         values=_pad([values for values, _, _ in items], max(lengths)),
         lengths=torch.tensor(lengths),
@@ -92,12 +111,15 @@ def collate(items: Sequence[tuple[Frames, Frames | None, int | None]]) -> Batch:
             if all(start is None for start in starts)
             else torch.tensor([start or 0 for start in starts])
         ),
+        observed=None if observed is None else _pad(observed, max(lengths), torch.bool),
     )
 
 
-def _pad(sequences: Sequence[Frames], length: int) -> Tensor:  # (B, T, D)
+def _pad(
+    sequences: Sequence[Frames], length: int, dtype: torch.dtype = torch.float32
+) -> Tensor:  # (B, T, D)
     first = torch.as_tensor(sequences[0])
-    padded = torch.empty(len(sequences), length, *first.shape[1:], dtype=torch.float32)
+    padded = torch.empty(len(sequences), length, *first.shape[1:], dtype=dtype)
     for row, sequence in zip(padded, sequences, strict=True):
         frames = torch.as_tensor(sequence)
         if len(frames) > length or frames.shape[1:] != first.shape[1:]:

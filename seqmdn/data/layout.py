@@ -4,6 +4,7 @@ from __future__ import annotations
 
 __all__ = [
     "FORMAT",
+    "MISSING_VERSION",
     "SPLITS",
     "VERSION",
     "Array",
@@ -28,10 +29,13 @@ Array = NDArray[np.float32]
 
 FORMAT = "seqmdn"
 VERSION = 1
+# Of a store with `observed`: a reader that does not know of missing features must refuse it.
+MISSING_VERSION = 2
 
 _TYPES = {
     "values": "float32",
     "context": "float32",
+    "observed": "bool",
     "offsets": "int64",
     "split": "int8",
     "text": "strings",
@@ -47,10 +51,10 @@ def read_attributes(path: Path, file: h5py.File) -> dict[str, Any]:
             f"{found!r}: give the path of a file that a data_prep script wrote"
         )
     version = file.attrs.get("version")
-    if version != VERSION:
+    if version not in (VERSION, MISSING_VERSION):
         raise ValueError(
-            f"{path}: expected format version {VERSION}, found {version}: prepare the store "
-            "again, or use the seqmdn that wrote it"
+            f"{path}: expected format version {VERSION} or {MISSING_VERSION}, found {version}: "
+            "prepare the store again, or use the seqmdn that wrote it"
         )
     attributes = {key: _plain(value) for key, value in file.attrs.items()}
     for key, kind in {"name": str, "unit": str, "features": list, "context": list}.items():
@@ -75,12 +79,13 @@ def check_layout(
     """Gives a store's offsets and splits, or raises ValueError if its datasets do not fit."""
     again = "prepare the store again"
     needed = ["values", "offsets", "split", *(["context"] if attributes["context"] else [])]
+    needed += ["observed"] if attributes["version"] == MISSING_VERSION else []
     needed += ["text"] if "text" in file else []
     for name in needed:
         dataset = file.get(name)
         if not isinstance(dataset, h5py.Dataset):
             raise ValueError(f"{path}: expected a dataset {name!r}, found {sorted(file)}: {again}")
-        dimensions = 2 if name in ("values", "context") else 1
+        dimensions = 2 if name in ("values", "context", "observed") else 1
         strings = h5py.check_string_dtype(dataset.dtype) is not None
         right = strings if name == "text" else dataset.dtype == _TYPES[name]
         if not right or dataset.ndim != dimensions:
@@ -100,6 +105,7 @@ def check_layout(
         "values": (frames, len(attributes["features"])),
         "split": (len(offsets) - 1,),
         "context": (frames, len(attributes["context"])),
+        "observed": (frames, len(attributes["features"])),
         "text": (len(offsets) - 1,),
     }
     for name, shape in shapes.items():

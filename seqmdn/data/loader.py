@@ -32,8 +32,14 @@ class Items(Dataset[Batch]):
             values = self.noise.draw(values, np.random.default_rng(key.seed))
         return values, context, None if key.first is None else key.first - key.begin
 
+    def observed(self, key: Key) -> NDArray[np.bool_] | None:
+        """Says which of the values were observed, None in a store that misses none."""
+        stored = self.store.observed(key.sequence, key.begin, key.stop)
+        return stored if stored is None or self.noise is None else self.noise.observed(stored)
+
     def __getitem__(self, keys: list[Key]) -> Batch:
-        return collate([self.item(key) for key in keys])
+        observed = [mask for key in keys if (mask := self.observed(key)) is not None]
+        return collate([self.item(key) for key in keys], observed or None)
 
 
 class Loader:

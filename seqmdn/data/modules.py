@@ -204,6 +204,8 @@ class SequenceDataModule(LightningDataModule):
     def sample_frames(self, limit: int = 100_000) -> Tensor:  # (N, D)
         """Gives training frames after noise, for whatever looks at data before training.
 
+        What is missing is NaN: no number stands for what nobody has seen.
+
         All of them in store order if they are no more than ``limit``, else ``limit`` frames from
         randomly chosen stretches (of ``window`` or 1,000 frames), always the same ones.
         """
@@ -225,7 +227,11 @@ class SequenceDataModule(LightningDataModule):
         for index, first, stop in pieces:
             if missing <= 0:
                 break
-            values, _, _ = items.item(Key(index, first, None, stop, (SAMPLE, index, first)))
+            key = Key(index, first, None, stop, (SAMPLE, index, first))
+            values, _, _ = items.item(key)
+            observed = items.observed(key)
+            if observed is not None:
+                values = np.where(observed, values, np.float32(np.nan))
             frames.append(values[:missing])
             missing -= len(frames[-1])
         return torch.from_numpy(np.concatenate(frames))
@@ -234,9 +240,10 @@ class SequenceDataModule(LightningDataModule):
         """Gives the entropy of the noise, if it has one: no model's NLL can be lower.
 
         In ``unit``: the mean over the split's sequences of each one's mean over frames or, with
-        ``per="sequence"``, of its sum.
+        ``per="sequence"``, of its sum. None where features are missing, whose noise no model is
+        scored on.
         """
-        if self.noise is None:
+        if self.noise is None or self.store.missing:
             return None
         scores = []
         for index in self._indices(split).tolist():

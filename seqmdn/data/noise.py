@@ -19,6 +19,10 @@ class Noise(ABC):
         """Gives the number D of features of y for rows of ``stored`` columns."""
         return stored
 
+    def observed(self, stored: NDArray[np.bool_]) -> NDArray[np.bool_]:  # (T, stored) -> (T, D)
+        """Says which features of y were observed, given which columns of the stored rows were."""
+        return stored
+
     @abstractmethod
     def draw(self, values: Array, rng: np.random.Generator) -> Array:  # (T, stored) -> (T, D)
         """Draws y given the stored rows; all randomness comes from ``rng``."""
@@ -105,6 +109,10 @@ class GaussianLatents(Noise):
                 f"other, found {stored} columns: choose the noise that fits this store"
             )
         return stored // 2
+
+    def observed(self, stored: NDArray[np.bool_]) -> NDArray[np.bool_]:
+        features = self.features(stored.shape[-1])
+        return stored[..., :features] & stored[..., features:]
 
     def draw(self, values: Array, rng: np.random.Generator) -> Array:
         features = self.features(values.shape[-1])

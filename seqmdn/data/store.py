@@ -14,6 +14,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from seqmdn.data.layout import (
+    MISSING_VERSION,
     SPLITS,
     Array,
     check_finite,
@@ -41,6 +42,7 @@ class Store:
         names: The names of the D features.
         context_names: The names of the X features of the context, empty if there is none.
         lengths: (sequences,) int64, frames of each sequence.
+        missing: Whether features may be missing; :meth:`observed` says which.
         splits: (sequences,) int8, the index of each sequence's split in ``SPLITS``.
         attributes: All attributes of the file by name: the ones above, ``step`` or ``sample_rate``,
             ``licence``, ``command``, ``source`` (a list of ``{"file", "sha256"}``) and any the
@@ -74,6 +76,7 @@ class Store:
         self.unit: str = self.attributes["unit"]
         self.names: list[str] = self.attributes["features"]
         self.context_names: list[str] = self.attributes["context"]
+        self.missing: bool = self.attributes["version"] == MISSING_VERSION
         self.lengths = np.diff(self._offsets)
 
     @property
@@ -107,20 +110,16 @@ class Store:
     ) -> tuple[Array, Array | None]:  # (T, D), (T, X)
         """Reads frames ``start`` to ``stop`` (or to the end) of one sequence: values and context.
 
+        A feature that is missing is 0.
+
         Raises:
             IndexError: If there is no such sequence or no such frames.
-            ValueError: If the frames are damaged or not finite.
+            ValueError: If the frames are damaged, or not finite where observed.
         """
-        length = self._length(index)
-        stop = length if stop is None else stop
-        if not 0 <= start < stop <= length:
-            raise IndexError(
-                f"{self.path}: expected frames within 0 and {length} of sequence {index}, found "
-                f"{start} to {stop}"
-            )
-        first = int(self._offsets[index])
-        rows = slice(first + start, first + stop)
+        rows = self._range(index, start, stop)
         values = self._rows("values", rows, index)
+        if self.missing:
+            values = np.where(self._rows("observed", rows, index), values, np.float32(0))
         check_finite(values, self.names, f"{self.path}: sequence {index}", start)
         if not self.context_names:
             return values, None
@@ -129,6 +128,18 @@ class Store:
             context, self.context_names, f"{self.path}: context of sequence {index}", start
         )
         return values, context
+
+    def observed(
+        self, index: int, start: int = 0, stop: int | None = None
+    ) -> NDArray[np.bool_] | None:  # (T, D)
+        """Reads which features of these frames were observed, None in a store that misses none.
+
+        Raises:
+            IndexError: If there is no such sequence or no such frames.
+            ValueError: If they are damaged.
+        """
+        rows = self._range(index, start, stop)
+        return self._rows("observed", rows, index) if self.missing else None
 
     def text(self, index: int) -> str | None:
         """Gives the text that belongs to a sequence, or None if the store has none."""
@@ -161,6 +172,7 @@ class Store:
     def __repr__(self) -> str:
         counts = [np.count_nonzero(self.splits == number) for number in range(len(SPLITS))]
         context = f" and {self.context_features} of context" if self.context_names else ""
+        context += ", some of them missing" if self.missing else ""
         return (
             f"Store({self.path}: {self.name}, {'/'.join(map(str, counts))} sequences "
             f"({'/'.join(SPLITS)}), {self.frames} frames of {self.features} features{context}, in "
@@ -182,7 +194,9 @@ class Store:
         self._file, self._identity, self._process = file, identity, os.getpid()
         # HDF5 caches chunks for as long as a dataset is open.
         self._datasets = {
-            key: self._file[key] for key in ("values", "context", "text") if key in self._file
+            key: self._file[key]
+            for key in ("values", "context", "observed", "text")
+            if key in self._file
         }
         return self._file
 
@@ -193,10 +207,21 @@ class Store:
             )
         return int(self.lengths[index])
 
-    def _rows(self, name: str, rows: slice, index: int) -> Array:
+    def _range(self, index: int, start: int, stop: int | None) -> slice:
+        length = self._length(index)
+        stop = length if stop is None else stop
+        if not 0 <= start < stop <= length:
+            raise IndexError(
+                f"{self.path}: expected frames within 0 and {length} of sequence {index}, found "
+                f"{start} to {stop}"
+            )
+        first = int(self._offsets[index])
+        return slice(first + start, first + stop)
+
+    def _rows(self, name: str, rows: slice, index: int) -> Any:
         self._open()
         try:
-            array: Array = self._datasets[name][rows]
+            array = self._datasets[name][rows]
         except OSError as error:
             raise ValueError(
                 f"{self.path}: expected to read sequence {index}, found its data damaged "

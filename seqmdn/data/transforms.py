@@ -19,14 +19,20 @@ class Transform(nn.Module, ABC):
 
     What ``fit`` learns lies in buffers: it is saved, loaded and moved with the model and never
     trained.
+
+    Where features of a frame may be missing, the map goes feature by feature, and ``observed``, a
+    boolean tensor of the frames' shape, says which are there. The others are not read and may be
+    anything, NaN included; their z is 0 and their slope is not counted.
     """
 
-    def fit(self, values: Tensor) -> Self:  # (N, D)
-        """Adapts the map to training frames, where it has anything to adapt, and returns it."""
+    def fit(self, values: Tensor, observed: Tensor | None = None) -> Self:  # (N, D)
+        """Adapts the map to training frames, to what was observed of them, and returns it."""
         return self
 
     @abstractmethod
-    def call_and_ladj(self, y: Tensor) -> tuple[Tensor, Tensor]:  # (*batch, D) -> same, (*batch,)
+    def call_and_ladj(
+        self, y: Tensor, observed: Tensor | None = None
+    ) -> tuple[Tensor, Tensor]:  # (*batch, D) -> same, (*batch,)
         r"""Gives z = f(y) and :math:`\log |\det \partial f / \partial y|`."""
 
     @abstractmethod
@@ -51,8 +57,8 @@ class Identity(Transform):
         [0.0, 0.0, 0.0]
     """
 
-    def call_and_ladj(self, y: Tensor) -> tuple[Tensor, Tensor]:
-        return y, y.new_zeros(y.shape[:-1])
+    def call_and_ladj(self, y: Tensor, observed: Tensor | None = None) -> tuple[Tensor, Tensor]:
+        return (y if observed is None else y.where(observed, 0)), y.new_zeros(y.shape[:-1])
 
     def inverse(self, z: Tensor) -> Tensor:
         return z
@@ -63,8 +69,9 @@ class Standardise(Transform):
 
     .. math:: z = (y - \mu) / \sigma, \qquad \log |\det| = -\sum_d \log \sigma_d
 
-    The mean and the (population) standard deviation are computed in float64. A feature that is
-    constant over the frames it was fitted on has no scale of its own: its :math:`\sigma` is 1.
+    The mean and the (population) standard deviation are those of the observed values, computed in
+    float64. A feature that is constant over the frames it was fitted on has no scale of its own:
+    its :math:`\sigma` is 1. One that was never observed has the mean 0, too.
 
     Args:
         features: D.
@@ -87,19 +94,27 @@ class Standardise(Transform):
         self.register_buffer("mean", torch.zeros(features))
         self.register_buffer("std", torch.ones(features))
 
-    def fit(self, values: Tensor) -> Self:
-        _check_frames(self, values, len(self.mean))
-        values = values.detach().to(torch.float64)
-        std = values.std(0, correction=0)
+    def fit(self, values: Tensor, observed: Tensor | None = None) -> Self:
+        observed = _check_frames(self, values, len(self.mean), observed)
+        values = values.detach().to(torch.float64).where(observed, 0)
+        count = observed.sum(0).clamp(min=1)  # (D,)
+        mean = values.sum(0) / count
+        residual = (values - mean).where(observed, 0)
+        std = (residual.square().sum(0) / count).sqrt()
         # The mean of equal numbers may differ from them by rounding, hence the comparison of the
         # numbers themselves.
-        constant = (values == values[0]).all(0) | (std < torch.finfo(self.std.dtype).tiny)
-        self.mean.copy_(values.mean(0))
+        low = values.where(observed, torch.inf).amin(0)
+        high = values.where(observed, -torch.inf).amax(0)
+        constant = (low >= high) | (std < torch.finfo(self.std.dtype).tiny)
+        self.mean.copy_(mean)
         self.std.copy_(torch.where(constant, torch.ones_like(std), std))
         return self
 
-    def call_and_ladj(self, y: Tensor) -> tuple[Tensor, Tensor]:
-        return (y - self.mean) / self.std, -self.std.log().sum().expand(y.shape[:-1])
+    def call_and_ladj(self, y: Tensor, observed: Tensor | None = None) -> tuple[Tensor, Tensor]:
+        if observed is None:
+            return (y - self.mean) / self.std, -self.std.log().sum().expand(y.shape[:-1])
+        z = (y.where(observed, self.mean) - self.mean) / self.std
+        return z, -self.std.log().where(observed, 0).sum(-1)
 
     def inverse(self, z: Tensor) -> Tensor:
         return self.mean + self.std * z
@@ -155,16 +170,17 @@ class Logit(Transform):
             raise ValueError(f"Logit expected low below high, found low {low} and high {high}")
         self.standardise = Standardise(features)
 
-    def fit(self, values: Tensor) -> Self:
-        _check_frames(self, values, len(self.low))
+    def fit(self, values: Tensor, observed: Tensor | None = None) -> Self:
+        observed = _check_frames(self, values, len(self.low), observed)
         # The standard deviation of the logits needs more digits than they themselves have near a
         # border.
-        self.standardise.fit(self._logit(values.detach().to(torch.float64))[0])
+        logits, _ = self._logit(values.detach().to(torch.float64), observed)
+        self.standardise.fit(logits, observed)
         return self
 
-    def call_and_ladj(self, y: Tensor) -> tuple[Tensor, Tensor]:
-        s, ladj = self._logit(y)
-        z, scale = self.standardise.call_and_ladj(s)
+    def call_and_ladj(self, y: Tensor, observed: Tensor | None = None) -> tuple[Tensor, Tensor]:
+        s, ladj = self._logit(y, observed)
+        z, scale = self.standardise.call_and_ladj(s, observed)
         return z, ladj + scale
 
     def inverse(self, z: Tensor) -> Tensor:
@@ -179,12 +195,17 @@ class Logit(Transform):
     def extra_repr(self) -> str:
         return f"features={len(self.low)}, low={_short(self.low)}, high={_short(self.high)}"
 
-    def _logit(self, y: Tensor) -> tuple[Tensor, Tensor]:  # (*batch, D) -> same, (*batch,)
+    def _logit(
+        self, y: Tensor, observed: Tensor | None
+    ) -> tuple[Tensor, Tensor]:  # (*batch, D) -> same, (*batch,)
+        if observed is not None:
+            y = y.where(observed, 0.5 * (self.low + self.high).to(y.dtype))
         inside = (y > self.low) & (y < self.high)
         if not inside.all():
             self._refuse(y, inside)
         above, below = (y - self.low).log(), (self.high - y).log()
-        return above - below, ((self.high - self.low).log() - above - below).sum(-1)
+        slope = (self.high - self.low).log() - above - below
+        return above - below, (slope if observed is None else slope.where(observed, 0)).sum(-1)
 
     def _refuse(self, y: Tensor, inside: Tensor) -> None:
         *frame, feature = (~inside).nonzero()[0].tolist()
@@ -215,15 +236,16 @@ class Chain(Transform):
         super().__init__()
         self.transforms = nn.ModuleList(transforms)
 
-    def fit(self, values: Tensor) -> Self:
+    def fit(self, values: Tensor, observed: Tensor | None = None) -> Self:
         for transform in self._maps():
-            values = transform.fit(values)(values)
+            values, _ = transform.fit(values, observed).call_and_ladj(values, observed)
         return self
 
-    def call_and_ladj(self, y: Tensor) -> tuple[Tensor, Tensor]:
+    def call_and_ladj(self, y: Tensor, observed: Tensor | None = None) -> tuple[Tensor, Tensor]:
         total = y.new_zeros(y.shape[:-1])
+        y = y if observed is None else y.where(observed, 0)
         for transform in self._maps():
-            y, ladj = transform.call_and_ladj(y)
+            y, ladj = transform.call_and_ladj(y, observed)
             total = total + ladj
         return y, total
 
@@ -236,19 +258,30 @@ class Chain(Transform):
         return cast(list[Transform], list(self.transforms))
 
 
-def _check_frames(transform: Transform, values: Tensor, features: int) -> None:
+def _check_frames(
+    transform: Transform, values: Tensor, features: int, observed: Tensor | None
+) -> Tensor:
+    """Gives what was observed, (N, D), or raises ValueError if the frames do not fit."""
     name = type(transform).__name__
     if values.dim() != 2 or values.shape[1] != features or not len(values):
         raise ValueError(
             f"{name}.fit expected frames of shape (N, {features}), found {tuple(values.shape)}"
         )
-    finite = values.isfinite()
+    if observed is None:
+        observed = torch.ones_like(values, dtype=torch.bool)
+    if observed.dtype != torch.bool or observed.shape != values.shape:
+        raise ValueError(
+            f"{name}.fit expected observed to be boolean of shape {tuple(values.shape)}, found "
+            f"{observed.dtype} of shape {tuple(observed.shape)}"
+        )
+    finite = values.isfinite() | ~observed
     if not finite.all():
         frame, feature = (~finite).nonzero()[0].tolist()
         raise ValueError(
             f"{name}.fit expected finite values, found {values[frame, feature].item()} at frame "
             f"{frame}, feature {feature}: mend the data"
         )
+    return observed
 
 
 def _short(border: Tensor) -> str:

@@ -16,7 +16,14 @@ import h5py
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
-from seqmdn.data.layout import FORMAT, VERSION, Array, check_finite, split_number
+from seqmdn.data.layout import (
+    FORMAT,
+    MISSING_VERSION,
+    VERSION,
+    Array,
+    check_finite,
+    split_number,
+)
 
 Attribute = str | bool | int | float | NDArray[Any]
 
@@ -39,6 +46,8 @@ class StoreWriter:
         name: What the data set is called.
         unit: The unit of the values, such as ``"pixel level"``.
         context: The names of the X columns of the context, none by default.
+        missing: Whether features of frames may be missing; what was observed is then kept, too, and
+            the format version is 2 instead of 1.
         step: What lies between one frame and the next, such as ``"row"`` or ``"hour"``.
         sample_rate: Frames a second, where the frames are samples of time.
         source: The files that the data come from, each a ``{"file": name, "sha256": digits}``.
@@ -50,9 +59,9 @@ class StoreWriter:
 
     Raises:
         ValueError: If a name is missing or twice there, an attribute cannot be kept, or a sequence
-            has fewer than two frames, frames of another width, values that are not finite, an
-            unknown split, or context or text where others have none; on leaving the block, if there
-            are no sequences.
+            has fewer than two frames, frames of another width, values that were observed and are
+            not finite, an unknown split, or context or text where others have none; on leaving the
+            block, if there are no sequences.
 
     Example:
         >>> import tempfile
@@ -78,6 +87,7 @@ class StoreWriter:
         licence: str = "",
         command: str = "",
         attributes: Mapping[str, Attribute | Sequence[float]] | None = None,
+        missing: bool = False,
     ) -> None:
         self.path = Path(path)
         self._partial = self.path.with_name(f".{self.path.name}.{uuid.uuid4().hex}.partial")
@@ -91,7 +101,7 @@ class StoreWriter:
             )
         self._attributes: dict[str, Any] = {
             "format": FORMAT,
-            "version": VERSION,
+            "version": MISSING_VERSION if missing else VERSION,
             "name": name,
             "unit": unit,
             "step": step,
@@ -107,11 +117,14 @@ class StoreWriter:
             self._attributes[key] = _check_attribute(
                 key, value, taken=[*self._attributes, *self._names]
             )
+        self._missing = missing
         self._file: h5py.File | None = None
         self._offsets = [0]
         self._splits: list[int] = []
         self._texts: list[str] = []
-        self._pending: dict[str, list[Array]] = {"values": [], "context": []}
+        self._pending: dict[str, list[NDArray[Any]]] = {"values": [], "context": []}
+        if missing:
+            self._pending["observed"] = []
         self._flushed = 0
 
     def append(
@@ -120,6 +133,7 @@ class StoreWriter:
         split: str,
         context: ArrayLike | None = None,
         text: str | None = None,
+        observed: ArrayLike | None = None,
     ) -> None:
         """Adds one sequence.
 
@@ -129,11 +143,16 @@ class StoreWriter:
             context: (T, X), row t belongs to frame t; where the store has context, each sequence
                 has.
             text: Words that belong to the sequence; all sequences have some or none has.
+            observed: (T, D), False where a feature is missing: its value, which may be anything, is
+                kept as 0. None is all; for a store made with ``missing=True``.
         """
         if self._file is None:
             raise ValueError("StoreWriter.append expected to be called inside its with block")
         where = f"sequence {len(self._splits)}"
         number = split_number(split)
+        seen = self._check_observed(observed, np.shape(values), where)
+        if seen is not None:
+            values = np.where(seen, values, 0)
         frames = _check_frames(values, self._names["features"], where)
         if len(frames) < 2:
             raise ValueError(
@@ -158,6 +177,8 @@ class StoreWriter:
                 )
             self._pending["context"].append(rows)
         self._pending["values"].append(frames)
+        if seen is not None:
+            self._pending["observed"].append(seen)
         self._offsets.append(self._offsets[-1] + len(frames))
         self._splits.append(number)
         if text is not None:
@@ -176,6 +197,8 @@ class StoreWriter:
             _create(self._file, "values", len(self._names["features"]))
             if self._names["context"]:
                 _create(self._file, "context", len(self._names["context"]))
+            if self._missing:
+                _create(self._file, "observed", len(self._names["features"]), np.bool_)
         except BaseException:
             self._discard()
             raise
@@ -193,6 +216,23 @@ class StoreWriter:
         finally:
             # After the rename there is nothing under the temporary name any more.
             self._discard()
+
+    def _check_observed(
+        self, observed: ArrayLike | None, shape: tuple[int, ...], where: str
+    ) -> NDArray[np.bool_] | None:
+        if observed is None:
+            return np.ones(shape, np.bool_) if self._missing else None
+        if not self._missing:
+            raise ValueError(
+                f"{where}: expected no observed, found one: make the StoreWriter with missing=True"
+            )
+        seen = np.asarray(observed)
+        if seen.dtype != np.bool_ or seen.shape != shape:
+            raise ValueError(
+                f"{where}: expected observed to be boolean of shape {shape}, as the values are, "
+                f"found {seen.dtype} of shape {seen.shape}"
+            )
+        return seen
 
     def _finish(self) -> None:
         if self._file is None or not self._splits:
@@ -278,12 +318,14 @@ def _few(names: Sequence[str]) -> str:
     return ", ".join(names) if len(names) <= 4 else f"{names[0]}, ..., {names[-1]}"
 
 
-def _create(file: h5py.File, name: str, features: int) -> None:
+def _create(
+    file: h5py.File, name: str, features: int, dtype: type[np.generic] = np.float32
+) -> None:
     file.create_dataset(
         name,
         shape=(0, features),
         maxshape=(None, features),
-        dtype=np.float32,
+        dtype=dtype,
         chunks=(_CHUNK // (4 * features), features),
         compression="gzip",
         shuffle=True,

@@ -10,8 +10,15 @@ from torch import Size, Tensor
 from torch.distributions import Categorical, Distribution, Normal, constraints
 
 from seqmdn import linalg
+from seqmdn.distributions.entropy import EntropyBounds, entropy_bounds
 from seqmdn.distributions.features import check_event, select_features, split_features
+from seqmdn.distributions.gaussian import LowRankPrecisionNormal
+from seqmdn.distributions.implicit import attach_univariate
+from seqmdn.distributions.missing import check_mask, observed_only
 from seqmdn.distributions.mixture import log_weights_of, tempered_weights
+from seqmdn.distributions.modes import highest, mean_shift
+from seqmdn.distributions.moving import moved
+from seqmdn.distributions.rosenblatt import check_levels
 from seqmdn.distributions.univariate import mixture_cdf, mixture_icdf
 
 __all__ = ["FactorisedMixture"]
@@ -46,7 +53,7 @@ class FactorisedMixture(Distribution):
 
     arg_constraints: dict[str, constraints.Constraint] = {}
     support = constraints.real_vector
-    has_rsample = False
+    has_rsample = True
 
     def __init__(
         self,
@@ -91,8 +98,50 @@ class FactorisedMixture(Distribution):
         """The dense covariance, diagonal."""
         return torch.diag_embed(self.variance)
 
-    def log_prob(self, value: Tensor) -> Tensor:
-        """Returns the log-density in nats, (*sample, *batch), of values (*sample, *batch, D)."""
+    @property
+    def mode(self) -> Tensor:  # (*batch, D)
+        """The highest of `modes`, feature by feature."""
+        places, log_density = self.modes()
+        return highest(places.unsqueeze(-1), log_density).squeeze(-1)
+
+    def modes(self) -> tuple[Tensor, Tensor]:
+        """Returns the mode of each feature reached from the mean of each component by mean-shift.
+
+        A frame with a mode of every feature is one of the joint density.
+
+        Returns:
+            The modes and each one's log-density in its feature, both (*batch, D, K). Not
+            differentiable.
+        """
+        with torch.no_grad():
+            places = mean_shift(*self._as_mixtures()).squeeze(-1)  # (*batch, D, K)
+            joint = self._joint(places.movedim(-1, 0))  # (K, *batch, D, K)
+            return places, torch.logsumexp(joint, dim=-1).movedim(0, -1)
+
+    def entropy_bounds(self) -> EntropyBounds:
+        """Returns a lower and an upper bound of the entropy in nats, each (*batch,).
+
+        Sums over the features; formulas as in `seqmdn.distributions.entropy.entropy_bounds`.
+        """
+        lower, upper = entropy_bounds(*self._as_mixtures())  # (*batch, D)
+        return EntropyBounds(lower.sum(-1), upper.sum(-1))
+
+    def log_prob(self, value: Tensor, mask: Tensor | None = None) -> Tensor:
+        """Returns the log-density in nats, (*sample, *batch), of values (*sample, *batch, D).
+
+        Args:
+            value: (*sample, *batch, D).
+            mask: boolean, True where a feature was observed, of the value's shape or one that
+                broadcasts to it; None is True everywhere. What was not observed is not read and may
+                be NaN. The result is the log-density of what was; 0 where nothing was.
+
+        Raises:
+            ValueError: If a shape or the mask's dtype does not fit, or an observed value is NaN.
+        """
+        if mask is not None:
+            mask = check_mask(value, mask, self.event_shape[0])
+            value = observed_only(value, mask, self._validate_args)
+            return torch.logsumexp(self._joint(value), dim=-1).where(mask, 0).sum(-1)
         return torch.logsumexp(self._joint(value), dim=-1).sum(-1)
 
     def responsibilities(self, value: Tensor) -> Tensor:
@@ -109,11 +158,30 @@ class FactorisedMixture(Distribution):
             return (loc + scale * torch.randn_like(loc)).squeeze(-1)
 
     def rsample(self, sample_shape: Sequence[int] = ()) -> Tensor:
-        """Raises NotImplementedError: the choice of a component has no derivative."""
-        raise NotImplementedError(
-            "A mixture's draw has no reparametrised form here, as the choice of a component has no"
-            " derivative. Use sample() for draws and log_prob for training."
-        )
+        """Returns draws (*sample, *batch, D) whose gradients reach weights, means and deviations.
+
+        By implicit reparametrisation; see `seqmdn.distributions.implicit`. First derivatives only.
+        """
+        return attach_univariate(self.sample(sample_shape), *self._univariate())
+
+    def rosenblatt(self, value: Tensor) -> Tensor:
+        """Returns u, (*sample, *batch, D), of values of that shape: `cdf`, as features do not
+        depend on each other.
+        """
+        check_event(value, self.event_shape[0])
+        if self._validate_args:
+            self._validate_sample(value)
+        return self.cdf(value)
+
+    def inverse_rosenblatt(self, u: Tensor) -> Tensor:
+        """Returns the value, (*sample, *batch, D), of which `rosenblatt` gives u: `icdf`.
+
+        Raises:
+            ValueError: If a u is not inside (0, 1).
+        """
+        check_event(u, self.event_shape[0], "u")
+        check_levels(u)
+        return self.icdf(u)
 
     def condition(self, values: Tensor, observed: Tensor) -> FactorisedMixture:
         """Returns the mixture over the unobserved features, which the observed ones do not change.
@@ -185,6 +253,19 @@ class FactorisedMixture(Distribution):
             validate_args=self._validate_args,
         )
 
+    def to(self, target: torch.device | torch.dtype | str) -> FactorisedMixture:
+        """Returns the mixture on another device or in another dtype, at least float32.
+
+        Raises:
+            TypeError: If the dtype is not a floating-point one.
+        """
+        log_weights, loc, scale = (moved(p, target) for p in self._univariate())
+        return FactorisedMixture(
+            Categorical(logits=log_weights, validate_args=self._validate_args),
+            Normal(loc, scale, validate_args=self._validate_args),
+            validate_args=self._validate_args,
+        )
+
     def expand(
         self, batch_shape: Sequence[int], _instance: FactorisedMixture | None = None
     ) -> FactorisedMixture:
@@ -215,6 +296,13 @@ class FactorisedMixture(Distribution):
         standard = (value.unsqueeze(-1) - loc) / scale
         constant = 0.5 * math.log(2 * math.pi)
         return self.mixture_distribution.logits - scale.log() - 0.5 * standard.square() - constant
+
+    def _as_mixtures(self) -> tuple[Tensor, LowRankPrecisionNormal]:
+        """Returns log-weights (*batch, D, K) and components (*batch, D, K) of one feature each."""
+        log_weights, loc, scale = (p.unsqueeze(-1) for p in self._univariate())
+        return log_weights.squeeze(-1), LowRankPrecisionNormal(
+            loc, scale.square().reciprocal(), validate_args=False
+        )
 
     def _univariate(self) -> tuple[Tensor, Tensor, Tensor]:
         """Returns log-weights, means and standard deviations, (*batch, D, K)."""

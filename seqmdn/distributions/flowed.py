@@ -29,7 +29,8 @@ class Flowed(Distribution):
         validate_args: checks values; None follows torch's setting.
 
     A draw is the inverse of a draw from `base`, so it costs what the inverse of the flow costs.
-    Conditionals, marginals, moments and quantiles are known of z only: take them from `base`.
+    Conditionals, marginals, moments, modes, the entropy and quantiles are known of z only: take
+    them from `base`.
 
     Raises:
         TypeError: If the transform lacks `call_and_ladj` or `inv`.
@@ -83,8 +84,14 @@ class Flowed(Distribution):
         """The components of the base, Gaussians of z, not of y."""
         return self.base.component_distribution
 
-    def log_prob(self, value: Tensor) -> Tensor:
-        """Returns the log-density in nats (*sample, *batch) of values (*sample, *batch, D)."""
+    def log_prob(self, value: Tensor, mask: Tensor | None = None) -> Tensor:
+        """Returns the log-density in nats (*sample, *batch) of values (*sample, *batch, D).
+
+        Raises:
+            NotImplementedError: If there is a mask: a flow mixes what was observed with the rest.
+        """
+        if mask is not None:
+            raise NotImplementedError(_NOT_CLOSED.format("log_prob of some features (a mask)"))
         latent, log_det = self._forward(value)
         return self.base.log_prob(latent) + log_det
 
@@ -110,6 +117,43 @@ class Flowed(Distribution):
         else:
             base = self.base.tempered(mixing, scale)
         return Flowed(base, self.transform, validate_args=self._validate_args)
+
+    def rosenblatt(self, value: Tensor) -> Tensor:
+        """Returns the base's u of z = f(y), (*sample, *batch, D), of values of that shape.
+
+        Independent and uniform for draws, as calibration asks. They are the conditional
+        probabilities of the features of z, not of y.
+        """
+        return self.base.rosenblatt(self._forward(value)[0])
+
+    @linalg.full_precision
+    def inverse_rosenblatt(self, u: Tensor) -> Tensor:
+        """Returns the value, (*sample, *batch, D), of which `rosenblatt` gives u.
+
+        Raises:
+            ValueError: If a u is not inside (0, 1).
+        """
+        return self.transform.inv(self.base.inverse_rosenblatt(u))
+
+    @property
+    def mode(self) -> NoReturn:
+        """Raises NotImplementedError: a flow moves the modes."""
+        raise NotImplementedError(_NO_FORMULA.format("mode"))
+
+    def modes(self) -> NoReturn:
+        """Raises NotImplementedError: a flow moves the modes."""
+        raise NotImplementedError(_NO_FORMULA.format("modes"))
+
+    def entropy_bounds(self) -> NoReturn:
+        """Raises NotImplementedError: the mean log-determinant has no formula."""
+        raise NotImplementedError(_NO_FORMULA.format("entropy_bounds"))
+
+    def to(self, target: Any) -> NoReturn:
+        """Raises NotImplementedError: the map's tensors belong to the module that made it."""
+        raise NotImplementedError(
+            "a flow's map holds the tensors of the module that made it. Move that module (the head)"
+            " and its input, and make the distribution again."
+        )
 
     def condition(self, values: Tensor, observed: Tensor) -> NoReturn:
         """Raises NotImplementedError: a flow mixes the features."""
@@ -148,6 +192,10 @@ class Flowed(Distribution):
         return latent, log_det
 
 
+_NO_FORMULA = (
+    "{} of a flow has no formula: the map changes the density from place to place. Take it of the"
+    " base for z = f(y), or estimate it from draws of sample() and their log_prob."
+)
 _NOT_CLOSED = (
     "{} is not closed under a flow: features that are independent for the base are not for y."
     " Use a head without a flow where you need it, or weigh draws of sample() by what is known."

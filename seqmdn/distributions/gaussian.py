@@ -11,6 +11,15 @@ from torch.distributions import Distribution, constraints
 
 from seqmdn import linalg
 from seqmdn.distributions.features import check_event, select_features, split_features
+from seqmdn.distributions.missing import (
+    check_mask,
+    marginal_of_mask,
+    missing_constant,
+    observed_only,
+)
+from seqmdn.distributions.moving import moved
+from seqmdn.distributions.rosenblatt import inverse_rosenblatt, rosenblatt
+from seqmdn.distributions.univariate import mixture_cdf, mixture_icdf
 
 __all__ = ["LowRankPrecisionNormal"]
 
@@ -105,9 +114,23 @@ class LowRankPrecisionNormal(Distribution):
         """The dense precision."""
         return linalg.precision_matrix(self.diagonal, self.factor)
 
-    def log_prob(self, value: Tensor) -> Tensor:
-        """Returns the log-density in nats (*sample, *batch) of values (*sample, *batch, D)."""
+    def log_prob(self, value: Tensor, mask: Tensor | None = None) -> Tensor:
+        """Returns the log-density in nats (*sample, *batch) of values (*sample, *batch, D).
+
+        Args:
+            value: (*sample, *batch, D).
+            mask: boolean, True where a feature was observed, of the value's shape or one that
+                broadcasts to it; None is True everywhere. What was not observed is not read and may
+                be NaN. The result is the log-density of what was; 0 where nothing was.
+
+        Raises:
+            ValueError: If a shape or the mask's dtype does not fit, or an observed value is NaN.
+        """
         check_event(value, self.event_shape[0])
+        if mask is not None:
+            mask = check_mask(value, mask, self.event_shape[0])
+            value = observed_only(value, mask, self._validate_args)
+            return self._log_density_of_observed(value, mask).where(mask.any(-1), 0)
         if self._validate_args:
             self._validate_sample(value)
         return self._log_density(value)
@@ -122,6 +145,13 @@ class LowRankPrecisionNormal(Distribution):
         quadratic = linalg.quadratic_form(self.diagonal, self.factor, residual)
         return 0.5 * (linalg.log_determinant(self.diagonal, self.factor) - quadratic) - constant
 
+    @linalg.full_precision
+    def _log_density_of_observed(self, value: Tensor, mask: Tensor) -> Tensor:
+        """Returns the log-density of the observed features of values with 0 in the others."""
+        parameters = marginal_of_mask(self.loc, self.diagonal, self.factor, mask)
+        density = LowRankPrecisionNormal(*parameters, validate_args=False)._log_density(value)
+        return density + missing_constant(mask, density)
+
     def rsample(self, sample_shape: Sequence[int] = ()) -> Tensor:
         """Returns differentiable draws (*sample, *batch, D)."""
         shape = self._extended_shape(Size(sample_shape))
@@ -132,6 +162,42 @@ class LowRankPrecisionNormal(Distribution):
         """Returns the differential entropy in nats (*batch,)."""
         constant = 0.5 * self.event_shape[0] * (1 + math.log(2 * math.pi))
         return constant - 0.5 * linalg.log_determinant(self.diagonal, self.factor)
+
+    def cdf(self, value: Tensor) -> Tensor:
+        """Returns each feature's marginal distribution function, (*batch, D), at (*batch, D)."""
+        check_event(value, self.event_shape[0])
+        return mixture_cdf(value, *self._univariate())
+
+    def icdf(self, q: Tensor) -> Tensor:
+        """Returns each feature's marginal quantile, (*batch, D), at q, which broadcasts to it.
+
+        0 and 1 give infinities. First derivatives reach q and every parameter.
+
+        Raises:
+            ValueError: If a q is outside [0, 1].
+        """
+        return mixture_icdf(torch.as_tensor(q).to(self.loc), *self._univariate())
+
+    def rosenblatt(self, value: Tensor) -> Tensor:
+        r"""Returns :math:`u_d = F(y_d \mid y_{<d})`, (*sample, *batch, D), of values of that shape.
+
+        Independent and uniform on (0, 1) for draws; see `seqmdn.distributions.rosenblatt`.
+        """
+        check_event(value, self.event_shape[0])
+        if self._validate_args:
+            self._validate_sample(value)
+        return rosenblatt(value, *self._as_mixture())
+
+    def inverse_rosenblatt(self, u: Tensor) -> Tensor:
+        """Returns the value, (*sample, *batch, D), of which `rosenblatt` gives u.
+
+        To float precision; first derivatives reach u and every parameter.
+
+        Raises:
+            ValueError: If a u is not inside (0, 1).
+        """
+        check_event(u, self.event_shape[0], "u")
+        return inverse_rosenblatt(u, *self._as_mixture())
 
     def condition(self, values: Tensor, observed: Tensor) -> LowRankPrecisionNormal:
         r"""Returns the Gaussian of the unobserved features A, in their order, given the rest B.
@@ -197,6 +263,15 @@ class LowRankPrecisionNormal(Distribution):
         factor = self.factor * scale.rsqrt()[..., None, None]
         return LowRankPrecisionNormal(self.loc, diagonal, factor, validate_args=self._validate_args)
 
+    def to(self, target: torch.device | torch.dtype | str) -> LowRankPrecisionNormal:
+        """Returns the Gaussian on another device or in another dtype, at least float32.
+
+        Raises:
+            TypeError: If the dtype is not a floating-point one.
+        """
+        loc, diagonal, factor = (moved(p, target) for p in (self.loc, self.diagonal, self.factor))
+        return LowRankPrecisionNormal(loc, diagonal, factor, validate_args=self._validate_args)
+
     def expand(
         self, batch_shape: Sequence[int], _instance: LowRankPrecisionNormal | None = None
     ) -> LowRankPrecisionNormal:
@@ -210,6 +285,19 @@ class LowRankPrecisionNormal(Distribution):
         )
         new._validate_args = self._validate_args
         return new
+
+    def _univariate(self) -> tuple[Tensor, Tensor, Tensor]:
+        """Returns log-weight, mean and standard deviation of each feature, one component last."""
+        loc = self.loc.unsqueeze(-1)  # (*batch, D, 1)
+        return torch.zeros_like(loc), loc, self.variance.sqrt().unsqueeze(-1)
+
+    def _as_mixture(self) -> tuple[Tensor, LowRankPrecisionNormal]:
+        """Returns the log-weight (*batch, 1) and the Gaussian as its one component."""
+        loc, diagonal = self.loc.unsqueeze(-2), self.diagonal.unsqueeze(-2)
+        component = LowRankPrecisionNormal(
+            loc, diagonal, self.factor.unsqueeze(-3), validate_args=False
+        )
+        return loc.new_zeros(loc.shape[:-1]), component
 
     def _take(self, features: list[int]) -> tuple[Tensor, Tensor, Tensor]:
         """Returns loc, diagonal and factor of some features."""

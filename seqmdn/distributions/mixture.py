@@ -9,8 +9,14 @@ from torch import Size, Tensor
 from torch.distributions import Categorical, MixtureSameFamily, constraints
 
 from seqmdn import linalg
+from seqmdn.distributions.entropy import EntropyBounds, entropy_bounds
 from seqmdn.distributions.features import check_event, split_features
 from seqmdn.distributions.gaussian import LowRankPrecisionNormal
+from seqmdn.distributions.implicit import attach
+from seqmdn.distributions.missing import check_mask, observed_only
+from seqmdn.distributions.modes import highest, mean_shift
+from seqmdn.distributions.moving import moved
+from seqmdn.distributions.rosenblatt import inverse_rosenblatt, rosenblatt
 from seqmdn.distributions.univariate import mixture_cdf, mixture_icdf
 
 __all__ = ["Mixture", "log_weights_of", "tempered_weights"]
@@ -28,7 +34,8 @@ class Mixture(MixtureSameFamily):
         component_distribution: the Gaussians, of batch shape (*batch, K) and event shape (D,).
         validate_args: checks parameters and values; None follows torch's setting.
 
-    Draws pass no gradient to the weights, so there is no `rsample`; train by `log_prob`.
+    `sample` draws the component first; `rsample` gives the same draws with gradients of weights,
+    means and precisions, for a loss that has draws in it. To fit data, `log_prob` is cheaper.
 
     Raises:
         TypeError: If the components are not `LowRankPrecisionNormal`.
@@ -46,6 +53,7 @@ class Mixture(MixtureSameFamily):
         tensor([0.5000, 0.5000])
     """
 
+    has_rsample = True
     _component_distribution: LowRankPrecisionNormal
 
     def __init__(
@@ -111,8 +119,57 @@ class Mixture(MixtureSameFamily):
         spread = self.component_distribution.loc - self.mean.unsqueeze(-2)  # (*batch, K, D)
         return within + spread.mT @ (weights.squeeze(-1) * spread)
 
-    def log_prob(self, value: Tensor) -> Tensor:
-        """Returns the log-density in nats (*sample, *batch) of values (*sample, *batch, D)."""
+    @property
+    def mode(self) -> Tensor:  # (*batch, D)
+        """The highest of `modes`."""
+        return highest(*self.modes())
+
+    def modes(self) -> tuple[Tensor, Tensor]:
+        """Returns the mode reached from the mean of each component by mean-shift.
+
+        Its cost, its limits and its source are those of `seqmdn.distributions.modes.mean_shift`.
+
+        Returns:
+            The modes (*batch, K, D) and their log-densities (*batch, K). Not differentiable.
+        """
+        places = mean_shift(self.mixture_distribution.logits, self.component_distribution)
+        with torch.no_grad():
+            return places, self.log_prob(places.movedim(-2, 0)).movedim(0, -1)
+
+    def entropy_bounds(self) -> EntropyBounds:
+        """Returns a lower and an upper bound of the entropy in nats, each (*batch,).
+
+        Their formulas and source are those of `seqmdn.distributions.entropy.entropy_bounds`.
+        """
+        return entropy_bounds(self.mixture_distribution.logits, self.component_distribution)
+
+    def log_prob(self, value: Tensor, mask: Tensor | None = None) -> Tensor:
+        """Returns the log-density in nats (*sample, *batch) of values (*sample, *batch, D).
+
+        Args:
+            value: (*sample, *batch, D).
+            mask: boolean, True where a feature was observed, of the value's shape or one that
+                broadcasts to it; None is True everywhere. What was not observed is not read and may
+                be NaN. The result is the log-density of what was; 0 where nothing was.
+
+        Raises:
+            ValueError: If a shape or the mask's dtype does not fit, or an observed value is NaN.
+
+        Example:
+            >>> one = LowRankPrecisionNormal(torch.zeros(1, 2), torch.ones(1, 2), torch.ones(2, 1))
+            >>> mixture = Mixture(Categorical(logits=torch.zeros(1)), one)
+            >>> value, seen = torch.tensor([0.0, float("nan")]), torch.tensor([True, False])
+            >>> mixture.log_prob(value, seen)  # of a variance of 2/3
+            tensor(-0.7162)
+        """
+        if mask is not None:
+            mask = check_mask(value, mask, self.event_shape[0])
+            value = observed_only(value, mask, self._validate_args).unsqueeze(-2)
+            density = self.component_distribution._log_density_of_observed(
+                value, mask.unsqueeze(-2)
+            )  # (*sample, *batch, K)
+            total = torch.logsumexp(self.mixture_distribution.logits + density, dim=-1)
+            return total.where(mask.any(-1), 0)
         return torch.logsumexp(self._joint(value), dim=-1)
 
     def responsibilities(self, value: Tensor) -> Tensor:
@@ -132,12 +189,33 @@ class Mixture(MixtureSameFamily):
             ).rsample()
 
     def rsample(self, sample_shape: Sequence[int] = ()) -> Tensor:
-        """Raises NotImplementedError: the choice of a component has no derivative."""
-        raise NotImplementedError(
-            "A mixture's draw has no reparametrised form here, as the choice of a component has no"
-            " derivative. Use sample() for draws, log_prob for training, or rsample() of"
-            " component_distribution."
-        )
+        """Returns draws (*sample, *batch, D) whose gradients reach weights, means and precisions.
+
+        By implicit reparametrisation; see `seqmdn.distributions.implicit`. First derivatives only.
+        """
+        components = self.component_distribution
+        return attach(self.sample(sample_shape), self.mixture_distribution.logits, components)
+
+    def rosenblatt(self, value: Tensor) -> Tensor:
+        r"""Returns :math:`u_d = F(y_d \mid y_{<d})`, (*sample, *batch, D), of values of that shape.
+
+        Independent and uniform on (0, 1) for draws; see `seqmdn.distributions.rosenblatt`.
+        """
+        check_event(value, self.event_shape[0])
+        if self._validate_args:
+            self._validate_sample(value)
+        return rosenblatt(value, self.mixture_distribution.logits, self.component_distribution)
+
+    def inverse_rosenblatt(self, u: Tensor) -> Tensor:
+        """Returns the value, (*sample, *batch, D), of which `rosenblatt` gives u.
+
+        To float precision; first derivatives reach u and every parameter.
+
+        Raises:
+            ValueError: If a u is not inside (0, 1).
+        """
+        check_event(u, self.event_shape[0], "u")
+        return inverse_rosenblatt(u, self.mixture_distribution.logits, self.component_distribution)
 
     def condition(self, values: Tensor, observed: Tensor) -> Mixture:
         r"""Returns the mixture of the unobserved features A, in their order, given the rest B.
@@ -208,6 +286,19 @@ class Mixture(MixtureSameFamily):
         return Mixture(
             tempered_weights(self.mixture_distribution, mixing),
             self.component_distribution.tempered(scale),
+            validate_args=self._validate_args,
+        )
+
+    def to(self, target: torch.device | torch.dtype | str) -> Mixture:
+        """Returns the mixture on another device or in another dtype, at least float32.
+
+        Raises:
+            TypeError: If the dtype is not a floating-point one.
+        """
+        logits = moved(self.mixture_distribution.logits, target)
+        return Mixture(
+            Categorical(logits=logits, validate_args=self._validate_args),
+            self.component_distribution.to(target),
             validate_args=self._validate_args,
         )
 

@@ -1,6 +1,7 @@
 """The recurrent mixture density network: previous frames in, density of the next frame out."""
 
 from collections.abc import Callable
+from typing import Any
 
 import torch
 from torch import Tensor, nn
@@ -33,9 +34,14 @@ class SequenceModel(DensityModel):
         backbone: Makes the backbone from its number of inputs.
         head: Makes the head from (features, context).
         transform: Makes the reversible transform of the frames from their number of features.
+        missing: Whether features of frames may be missing. What was observed is what is scored: its
+            exact marginal density, 0 for a frame of which nothing was. The backbone sees 0 (of the
+            transform's units) for a missing feature, and D more inputs that say which were
+            observed.
 
     Raises:
-        ValueError: If a batch's frames or contexts do not fit.
+        ValueError: If a batch's frames or contexts do not fit, or features are missing and the
+            model was not made for that.
 
     References:
         Generating Sequences With Recurrent Neural Networks (Graves, 2013).
@@ -57,12 +63,14 @@ class SequenceModel(DensityModel):
         backbone: Callable[[int], Backbone] = LSTMBackbone,
         head: Callable[[int, int], nn.Module] = MixtureHead,
         transform: Callable[[int], Transform] = Standardise,
+        missing: bool = False,
     ) -> None:
         super().__init__()
         self.features = features
         self.context = context
         self.transform = transform(features)
-        self.backbone = backbone(features + context)
+        self.missing = missing
+        self.backbone = backbone(features + (features if missing else 0) + context)
         self.head = head(features, self.backbone.features)
         self.start = nn.Parameter(torch.zeros(features))
 
@@ -70,13 +78,19 @@ class SequenceModel(DensityModel):
         """Fit the transform and place the head's components, before training.
 
         Args:
-            values: Training frames ``(N, D)`` in the data's units.
+            values: Training frames ``(N, D)`` in the data's units, NaN where a feature is missing.
+
+        Raises:
+            ValueError: If features are missing and the model was not made for that.
         """
-        self.transform.fit(values)
+        observed = ~values.isnan()
+        if not self.missing and not observed.all():
+            raise ValueError(_NOT_MISSING.format(f"{int((~observed).sum())} NaN in the frames"))
+        self.transform.fit(values, observed)
         place = getattr(self.head, "initialise", None)
         if place is not None:
             with torch.no_grad():
-                place(self.transform.call_and_ladj(values)[0])
+                place(_filled(self.transform.call_and_ladj(values, observed)[0], observed))
 
     def frame_log_prob(self, batch: Batch) -> Tensor:
         """Return the log-density of every frame given the frames before it, in nats.
@@ -87,8 +101,9 @@ class SequenceModel(DensityModel):
         Returns:
             ``(B, T)``, 0 at frames that do not count (padding and burn-in).
         """
-        distribution, z, ladj = self._predict(batch)
-        return (distribution.log_prob(z) + ladj).where(batch.mask(), 0)
+        density, z, ladj, observed = self._predict(batch)
+        log_prob = density.log_prob(z) if observed is None else density.log_prob(z, observed)
+        return (log_prob + ladj).where(batch.mask(), 0)
 
     def distributions(self, batch: Batch) -> tuple[Distribution, Tensor]:
         """Return the density of every frame given the real ones before it.
@@ -117,6 +132,7 @@ class SequenceModel(DensityModel):
         context: Tensor | None = None,
         state: State | None = None,
         batch_size: int = 1,
+        observed: Tensor | None = None,
     ) -> tuple[Distribution, State]:
         """Go one step on and return the density of the next frame, *in the transform's units*.
 
@@ -126,38 +142,57 @@ class SequenceModel(DensityModel):
             context: Context of this step ``(B, X)``, where the model has one.
             state: State of the backbone after the step before, None before the first.
             batch_size: Number of sequences B, where previous is None.
+            observed: Which features of the frame before were observed, boolean ``(B, D)``, where
+                the model was made for missing ones; those that were not must be 0. None is all.
 
         Returns:
             The distribution (batch shape ``(B,)``) and the state.
         """
         if previous is None:
             previous = self.start.expand(batch_size, -1)
+        if observed is not None and not self.missing:
+            raise ValueError(_NOT_MISSING.format("observed in a step"))
         inputs = self._inputs(
-            previous.unsqueeze(1), None if context is None else context.unsqueeze(1)
+            previous.unsqueeze(1),
+            None if context is None else context.unsqueeze(1),
+            None if observed is None else observed.unsqueeze(1),
         )
         h, state = self.backbone(inputs, state)
         return self.head(h.squeeze(1)), state
 
-    def _predict(self, batch: Batch) -> tuple[Distribution, Tensor, Tensor]:
-        """Return every frame's density, the frames z (B, T, D) and log-determinants (B, T)."""
+    def _predict(self, batch: Batch) -> tuple[Any, Tensor, Tensor, Tensor | None]:
+        """Return densities, frames z (B, T, D), log-determinants (B, T) and what was observed."""
         self._check(batch)
         # Padding may hold anything, NaN included, and must reach neither a value nor a gradient:
         # the first frame takes its place, being one that every transform accepts.
         present = _present(batch).unsqueeze(-1)
         values = batch.values.where(present, batch.values[:, :1])
         context = None if batch.context is None else batch.context.where(present, 0)
-        z, ladj = self.transform.call_and_ladj(values)
+        observed = batch.observed
+        if observed is not None:
+            observed = observed.where(present, observed[:, :1])
+        z, ladj = self.transform.call_and_ladj(values, observed)
         previous = torch.cat((self.start.expand(len(z), 1, -1), z[:, :-1]), dim=1)
-        h, _ = self.backbone(self._inputs(previous, context))
-        return self.head(h), z, ladj
+        seen = None
+        if observed is not None:
+            seen = torch.cat((torch.ones_like(observed[:, :1]), observed[:, :-1]), dim=1)
+        h, _ = self.backbone(self._inputs(previous, context, seen))
+        return self.head(h), z, ladj, observed
 
-    def _inputs(self, previous: Tensor, context: Tensor | None) -> Tensor:
-        if self.context == 0:
-            return previous
-        if context is None or context.shape[-1] != self.context:
-            found = "none" if context is None else f"shape {tuple(context.shape)}"
-            raise ValueError(f"the model needs a context of {self.context} features, found {found}")
-        return torch.cat((previous, context), dim=-1)
+    def _inputs(
+        self, previous: Tensor, context: Tensor | None, seen: Tensor | None = None
+    ) -> Tensor:
+        parts = [previous]
+        if self.missing:
+            parts.append(torch.ones_like(previous) if seen is None else seen.to(previous))
+        if self.context:
+            if context is None or context.shape[-1] != self.context:
+                found = "none" if context is None else f"shape {tuple(context.shape)}"
+                raise ValueError(
+                    f"the model needs a context of {self.context} features, found {found}"
+                )
+            parts.append(context)
+        return torch.cat(parts, dim=-1) if len(parts) > 1 else previous
 
     def _check(self, batch: Batch) -> None:
         if batch.values.ndim != 3 or batch.values.shape[-1] != self.features:
@@ -169,9 +204,40 @@ class SequenceModel(DensityModel):
             raise ValueError(
                 f"context must have shape {expected}, found {tuple(batch.context.shape)}"
             )
+        if batch.observed is None:
+            return
+        if not self.missing:
+            raise ValueError(_NOT_MISSING.format("observed in a batch"))
+        if batch.observed.dtype != torch.bool or batch.observed.shape != batch.values.shape:
+            raise ValueError(
+                f"observed must be boolean of shape {tuple(batch.values.shape)}, found "
+                f"{batch.observed.dtype} of shape {tuple(batch.observed.shape)}"
+            )
 
 
 def _present(batch: Batch) -> Tensor:
     """Which frames are data, burn-in included: ``(B, T)``."""
     steps = torch.arange(batch.values.shape[1], device=batch.values.device)
     return steps < batch.lengths.unsqueeze(1)
+
+
+def _filled(z: Tensor, observed: Tensor) -> Tensor:  # (N, D)
+    """Fill what is missing with what was observed of the same feature, over and over.
+
+    A head is placed on whole frames; a constant in the gaps would be a cluster of its own.
+    """
+    columns = []
+    for column, seen in zip(z.unbind(1), observed.unbind(1), strict=True):
+        known = column[seen]
+        if 0 < len(known) < len(column):
+            column = column.clone()
+            gaps = int((~seen).sum())
+            column[~seen] = known.repeat(-(-gaps // len(known)))[:gaps]
+        columns.append(column)
+    return torch.stack(columns, dim=1)
+
+
+_NOT_MISSING = (
+    "the model was made for frames without missing features, found {}: make it with missing=True"
+    " (--model.missing true), or leave out the frames"
+)

@@ -213,3 +213,45 @@ def test_chain_applies_the_first_map_to_the_data() -> None:
     first, second = Logit(1, 0, 17), Standardise(1)
     second.mean.fill_(3)
     torch.testing.assert_close(Chain([first, second])(y), second(first(y)))
+
+
+def test_what_is_missing_is_neither_mapped_nor_counted(make: Callable[[], Transform]) -> None:
+    seen = torch.rand(50, D, generator=torch.Generator().manual_seed(3)) < 0.5
+    values = data(50)
+    transform = make().double().fit(values.where(seen, torch.nan), seen)
+    z, ladj = transform.call_and_ladj(values.where(seen, torch.nan), seen)
+    assert (z[~seen] == 0).all()
+    whole = values.requires_grad_()
+    mapped = transform(whole)
+    torch.testing.assert_close(z[seen], mapped[seen])
+    slopes = torch.autograd.grad(mapped.sum(), whole)[0].log()
+    torch.testing.assert_close(ladj, slopes.where(seen, 0).sum(-1))
+    # What stands in the gaps reaches no gradient.
+    holed = values.detach().where(seen, torch.nan).requires_grad_()
+    z, ladj = transform.call_and_ladj(holed, seen)
+    (gradient,) = torch.autograd.grad(z.sum() + ladj.sum(), holed)
+    assert (gradient[~seen] == 0).all() and (gradient[seen] != 0).all()
+
+
+def test_all_observed_is_what_it_was(make: Callable[[], Transform]) -> None:
+    seen = torch.ones(50, D, dtype=torch.bool)
+    plain, masked = make().double().fit(data(50)), make().double().fit(data(50), seen)
+    y = data(50, seed=1)
+    for found, expected in zip(masked.call_and_ladj(y, seen), plain.call_and_ladj(y), strict=True):
+        torch.testing.assert_close(found, expected, rtol=1e-14, atol=1e-14)
+
+
+def test_standardise_is_fitted_to_what_was_observed() -> None:
+    values, seen = data(200), torch.rand(200, D) < 0.5
+    seen[:, 2] = False
+    standardise = Standardise(D).double().fit(values.where(seen, torch.inf), seen)
+    for d in range(2):
+        known = values[seen[:, d], d]
+        torch.testing.assert_close(standardise.mean[d], known.mean())
+        torch.testing.assert_close(standardise.std[d], known.std(correction=0))
+    assert standardise.mean[2] == 0 and standardise.std[2] == 1
+    with pytest.raises(ValueError, match="expected finite values, found inf at frame"):
+        standardise.fit(values.where(seen, torch.inf))
+    for wrong in (seen.double(), seen[:, :2]):
+        with pytest.raises(ValueError, match=r"observed to be boolean of shape \(200, 3\), found"):
+            standardise.fit(values, wrong)

@@ -116,7 +116,4 @@ def test_refuses_what_does_not_fit() -> None:
     with pytest.raises(ValueError, match="loc"):
         Normal(torch.full((1, 1), math.nan), torch.ones(1, 1))
     mixture = FactorisedMixture(Categorical(logits=torch.zeros(3, 4, 2)), normal)
-    assert not mixture.has_rsample
-    with pytest.raises(NotImplementedError, match="Use sample"):
-        mixture.rsample()
     assert repr(mixture) == "FactorisedMixture(components=2, batch_shape=(3,), event_shape=(4,))"

@@ -175,6 +175,10 @@ def test_refuses_what_does_not_fit() -> None:
     ):
         with pytest.raises(NotImplementedError, match="not closed under a flow.*head without"):
             call()
-    assert not flowed.has_rsample
-    with pytest.raises(NotImplementedError, match="Use sample"):
-        flowed.rsample()
+    for name in ("modes", "entropy_bounds"):
+        with pytest.raises(NotImplementedError, match=f"^{name} of a flow has no formula"):
+            getattr(flowed, name)()
+    with pytest.raises(NotImplementedError, match="^mode of a flow has no formula"):
+        _ = flowed.mode
+    with pytest.raises(NotImplementedError, match="Move that module"):
+        flowed.to(torch.float32)

@@ -237,3 +237,20 @@ def test_rsample_is_differentiable(rank: int) -> None:
         return LowRankPrecisionNormal(*tensors).rsample((2,))
 
     assert torch.autograd.gradcheck(draw, tuple(parameters.values()))
+
+
+@pytest.mark.parametrize("rank", [0, 2])
+def test_cdf_and_quantiles_are_those_of_the_marginals(rank: int) -> None:
+    parameters = dense.draw_gaussian((2,), 3, rank)
+    gaussian = build(parameters)
+    deviation = dense.covariance(parameters).diagonal(dim1=-2, dim2=-1).sqrt()
+    expected = stats.norm(parameters["loc"].numpy(), deviation.numpy())
+    value = torch.randn(2, 3, dtype=torch.float64)
+    np.testing.assert_allclose(gaussian.cdf(value), expected.cdf(value.numpy()))
+    for q in (0.0, 1e-6, 0.3, 0.999, 1.0):
+        np.testing.assert_allclose(
+            gaussian.icdf(torch.tensor(q, dtype=torch.float64)), expected.ppf(q)
+        )
+    for wrong in (-0.1, 1.5, math.nan):
+        with pytest.raises(ValueError, match=r"probabilities in \[0, 1\]; found"):
+            gaussian.icdf(torch.tensor(wrong))

@@ -220,13 +220,6 @@ def test_shared_components_serve_many_contexts() -> None:
     assert mixture.sample((2,)).shape == (2, 5, 3)
 
 
-def test_has_no_rsample() -> None:
-    mixture = build(draw((), 2, 0))
-    assert not mixture.has_rsample
-    with pytest.raises(NotImplementedError, match="Use sample"):
-        mixture.rsample()
-
-
 def test_refuses_what_does_not_fit() -> None:
     gaussians = LowRankPrecisionNormal(torch.zeros(3, 4, 2), torch.ones(3, 4, 2))
     with pytest.raises(ValueError, match=r"found \(3, 5\) and \(3, 4\)"):
