@@ -106,7 +106,7 @@ def test_a_configuration_written_down_is_the_same_again(
     assert again.trainer.max_steps > 0 and again["model.init_args.head.init_args.components"] > 0
     # Every default stands in it, so that another version's defaults change nothing.
     kept = yaml.safe_load(saved.read_text())
-    assert set(kept["model"]["init_args"]) == {"backbone", "head", "transform"}
+    assert set(kept["model"]["init_args"]) == {"backbone", "head", "missing", "transform"}
     assert kept["training"]["schedule"] and "precision" in kept["trainer"]
     assert kept["model"]["init_args"]["head"]["init_args"]["components"]
 
