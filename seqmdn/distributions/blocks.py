@@ -8,8 +8,8 @@ With e = y - mu, the responsibilities r and the gradient g that reaches each fra
     \partial_{d_k} = \tfrac12 g r_k \left(\mathrm{diag}\,\Sigma_k - e_k^2\right), \quad
     \partial_{U_k} = g r_k \left(\Sigma_k U_k - e_k e_k^\top U_k\right)
 
-and the gradient of y is that of the means, negated. All of it is arithmetic on whole arrays that
-stay in the cache; the orthogonal columns behind the log-determinant give Sigma U as well.
+and the gradient of y is that of the means, negated and summed. All of it is arithmetic on whole
+arrays that stay in the cache; the orthogonal columns behind log|Lambda| give Sigma U as well.
 """
 
 from __future__ import annotations
@@ -21,9 +21,18 @@ from typing import NamedTuple
 import torch
 from torch import Tensor
 
-__all__ = ["FRAMES_FIRST", "FRAMES_LAST", "Block", "Order", "Targets", "log_sum", "orthogonalise"]
+__all__ = [
+    "FRAMES_FIRST",
+    "FRAMES_LAST",
+    "Order",
+    "Scratch",
+    "Targets",
+    "block_log_prob",
+    "log_sum",
+    "orthogonalise",
+]
 
-# Of two numbers within its inverse and itself, float32 holds the product exactly as any other.
+# The product of two numbers between its inverse and itself is as exact in float32 as any other.
 _SQUARE = 2.0**62
 
 
@@ -44,135 +53,155 @@ FRAMES_FIRST = Order(components=1, features=2)
 FRAMES_LAST = Order(components=0, features=1)
 
 
+class Scratch:
+    """Holds the arrays that blocks compute in, the same for every block.
+
+    To ask the system for each anew costs more than to compute it.
+
+    Example:
+        >>> scratch = Scratch(torch.zeros(0))
+        >>> scratch("residual", (2, 3)).shape
+        torch.Size([2, 3])
+        >>> one = scratch("residual", (5,))  # not enough room: a larger array
+        >>> one.data_ptr() == scratch("residual", (1, 2)).data_ptr()
+        True
+    """
+
+    def __init__(self, like: Tensor) -> None:
+        self._like = like
+        self._arrays: dict[str, Tensor] = {}
+        self._views: dict[tuple[str, tuple[int, ...]], Tensor] = {}
+
+    def __call__(self, name: str, shape: tuple[int, ...]) -> Tensor:
+        """Returns the array of this name, dense; what it held is lost if it has to grow."""
+        view = self._views.get((name, shape))
+        if view is None:
+            size = math.prod(shape)
+            array = self._arrays.get(name)
+            if array is None or array.numel() < size:
+                self._views = {key: v for key, v in self._views.items() if key[0] != name}
+                array = self._arrays[name] = self._like.new_empty(size)
+            view = self._views[name, shape] = array[:size].view(shape)
+        return view
+
+    def dot(self, left: Tensor, right: Tensor, features: int) -> Tensor:
+        """Returns the sum of products over D, which stays as a dimension of 1.
+
+        Of either, a dimension R may come before the others.
+        """
+        product = torch.mul(left, right, out=self("product", _joined(left.shape, right.shape)))
+        return product.sum(features + abs(left.dim() - right.dim()), keepdim=True)
+
+
 class Targets(NamedTuple):
     """Where to write each gradient, arranged as the block is; None where it is not wanted.
 
-    Of what all frames share, n = 1, the sum over the frames is added to the target.
+    Of what all frames share, n = 1, the sum over the frames is added to the target. Those of loc
+    and of the diagonal hold other numbers in between.
     """
 
-    log_weights: Tensor | None  # (n, K)
-    loc: Tensor | None  # (n, K, D)
-    diagonal: Tensor | None  # (n, K, D)
-    factor: Tensor | None  # (n, K, D, R)
-    value: Tensor | None  # (n, D)
+    log_weights: Tensor | None = None  # (n, K)
+    loc: Tensor | None = None  # (n, K, D)
+    diagonal: Tensor | None = None  # (n, K, D)
+    factor: Tensor | None = None  # (n, K, D, R)
+    value: Tensor | None = None  # (n, D)
 
 
-class Block:
-    """Computes one block's log-density, and then, once, its gradients.
+def block_log_prob(
+    order: Order,
+    log_weights: Tensor,
+    loc: Tensor,
+    diagonal: Tensor,
+    columns: Tensor,
+    value: Tensor,
+    scratch: Scratch,
+    targets: Targets | None = None,
+    gradient: Tensor | None = None,
+) -> Tensor:
+    """Returns the log-density of one block, (n,), and writes the gradients that are wanted.
 
     Args:
         order: the order of the dimensions, written here as `FRAMES_FIRST` has them.
         log_weights: normalised, (n, K); here and below n may be 1, for what all frames share.
         loc: (n, K, D).
         diagonal: (n, K, D).
-        columns: the R columns of the factor, (n, K, D) each.
-        value: (n, D).
+        columns: those of the factor, (R, n, K, D); used up.
+        value: (n, D), n of its own for every frame.
+        scratch: arrays to compute in.
+        targets: where to write gradients; None for none.
+        gradient: what reaches each frame's log-density, (n,); None is 1.
 
     Example:
-        >>> zero, one = torch.zeros(1, 1, 2), torch.ones(1, 1, 2)
-        >>> block = Block(FRAMES_FIRST, torch.zeros(1, 1), zero, one, (one,), torch.zeros(1, 2))
-        >>> block.log_prob  # log(3) / 2 - log(2 pi)
+        >>> zero, one, gradient = torch.zeros(1, 1, 2), torch.ones(1, 1, 2), torch.empty(1, 1, 2)
+        >>> block_log_prob(  # log(3) / 2 - log(2 pi)
+        ...     FRAMES_FIRST, torch.zeros(1, 1), zero, one, one.unsqueeze(0), torch.zeros(1, 2),
+        ...     Scratch(zero), Targets(diagonal=gradient),
+        ... )
         tensor([-1.2886])
-        >>> gradient = torch.empty(1, 1, 2)
-        >>> block.differentiate(Targets(None, None, gradient, None, None))
         >>> gradient  # half the variances, 2 / 3 each
         tensor([[[0.3333, 0.3333]]])
     """
-
-    def __init__(
-        self,
-        order: Order,
-        log_weights: Tensor,
-        loc: Tensor,
-        diagonal: Tensor,
-        columns: Sequence[Tensor],
-        value: Tensor,
-    ) -> None:
-        components, features = order
-        self.order, self.columns = order, columns
-        self.residual = value.unsqueeze(components) - loc
-        self.weighted = diagonal * self.residual
-        double = (self.weighted * self.residual).sum(features)
-        self.projected = [(column * self.residual).sum(features) for column in columns]  # U'e
-        for projected in self.projected:
-            double.addcmul_(projected, projected)
-        double = log_sum(diagonal, features) - double  # log|D| - e' Lambda e
-        self.inverse = diagonal.reciprocal()
-        self.basis, self.shares, self.pivots = orthogonalise(self.inverse, columns, features)
-        for pivot in self.pivots:
-            double = double + pivot.log()
-        joint = torch.add(log_weights, double, alpha=0.5)  # (n, K), but for the constant
-        highest = joint.amax(components, keepdim=True)
-        # Where no component has any density, -inf less -inf would be NaN.
-        highest.masked_fill_(highest == -math.inf, 0)
-        relative = joint.sub_(highest).exp_()
-        total = relative.sum(components, keepdim=True)
-        constant = 0.5 * loc.shape[features] * math.log(2 * math.pi)
-        self.log_prob = highest.sub_(constant).add_(total.log()).squeeze(components)  # (n,)
-        self.responsibilities = relative.div_(total.masked_fill_(total == 0, 1))
-
-    def differentiate(self, targets: Targets, gradient: Tensor | None = None) -> None:
-        """Writes the gradients to their targets, using up the block.
-
-        Args:
-            targets: what is wanted.
-            gradient: what reaches each frame's log-density, (n,); None is 1.
-        """
-        components, features = self.order
-        weights = self.responsibilities
-        if gradient is not None:
-            weights = weights * gradient.unsqueeze(components)
-        if targets.log_weights is not None:
-            self._write(targets.log_weights, weights)
-        # The weights times each projection, negated: the gradients of loc and of U need both.
-        projected = [(weights * one).neg_() for one in self.projected]
-        if targets.factor is not None:
-            self._differentiate_factor(targets.factor, weights, projected)
-        if targets.diagonal is not None:
-            slope = self.inverse
-            for column, pivot in zip(self.basis, self.pivots, strict=True):
-                column.mul_(pivot.rsqrt().unsqueeze(features))
-                slope = torch.addcmul(slope, column, column, value=-1)  # the variances, at last
-            slope = torch.addcmul(slope, self.residual, self.residual, value=-1)
-            self._write(targets.diagonal, slope, (0.5 * weights).unsqueeze(features))
-        if targets.loc is not None or targets.value is not None:
-            slope = self.weighted.mul_(weights.unsqueeze(features))
-            for column, one in zip(self.columns, projected, strict=True):
-                slope.addcmul_(column, one.unsqueeze(features), value=-1)
-            if targets.loc is not None:
-                self._write(targets.loc, slope)
-            if targets.value is not None:
-                targets.value.copy_(slope.sum(components).neg_())
-
-    def _differentiate_factor(
-        self, target: Tensor, weights: Tensor, projected: list[Tensor]
-    ) -> None:
-        features = self.order.features
-        scaled = [weights / pivot for pivot in self.pivots]
-        for j, one in enumerate(projected):
-            slope = self.residual * one.unsqueeze(features)
-            for i in range(j + 1, len(scaled)):
-                share = scaled[i] * self.shares[i][j]
-                slope.addcmul_(self.basis[i], share.unsqueeze(features))
-            slope.addcmul_(self.basis[j], scaled[j].unsqueeze(features))
-            self._write(target.select(features + 1, j), slope)
-
-    def _write(self, target: Tensor, slope: Tensor, scale: Tensor | None = None) -> None:
-        """Writes slope times scale to the target, or adds its sum to that of all frames."""
-        if target.shape == slope.shape:
-            if scale is None:
-                target.copy_(slope)
-            else:
-                torch.mul(slope, scale, out=target)
-        else:
-            frames = -1 if self.order.components == 0 else 0
-            slope = slope if scale is None else slope * scale
-            target.add_(slope.sum(frames, keepdim=True))
+    components, features = order
+    wanted = targets is not None
+    targets = targets or Targets()
+    value = value.unsqueeze(components)
+    whole = _joined(value.shape, loc.shape)  # (n, K, D)
+    residual = torch.sub(value, loc, out=scratch("residual", whole))
+    score = _waiting(targets.loc, whole)
+    score = torch.mul(diagonal, residual, out=scratch("score", whole) if score is None else score)
+    rank = columns.shape[0]
+    projected = []  # U'e, R of (n, K, 1)
+    for column in columns.unbind(0):
+        projected.append(scratch.dot(column, residual, features))
+        score.addcmul_(column, projected[-1])  # Lambda e, in the end
+    quadratic = scratch.dot(score, residual, features)  # (n, K, 1)
+    double = log_sum(diagonal, features, scratch) - quadratic
+    inverse = diagonal
+    if rank or targets.diagonal is not None:
+        slope = _waiting(targets.diagonal, diagonal.shape)
+        slope = scratch("inverse", diagonal.shape) if slope is None else slope
+        inverse = torch.reciprocal(diagonal, out=slope)
+    if rank:
+        basis, rows, pivots = orthogonalise(inverse, columns, features, scratch)
+        double = double + pivots.log().sum(0)
+    joint = torch.add(log_weights.unsqueeze(features), double, alpha=0.5)
+    total = joint.logsumexp(components, keepdim=True)  # (n, 1, 1)
+    log_prob = total.flatten() - 0.5 * loc.shape[features] * math.log(2 * math.pi)
+    if not wanted:
+        return log_prob
+    # Where no component has any density, -inf less -inf would be NaN.
+    weights = joint.sub_(total.clamp_(min=torch.finfo(total.dtype).min)).exp_()  # (n, K, 1)
+    if gradient is not None:
+        weights *= gradient.view(total.shape)
+    if targets.log_weights is not None:
+        _write(targets.log_weights.unsqueeze(features), weights, order)
+    if targets.loc is not None or targets.value is not None:
+        score *= weights
+        if targets.loc is not None:
+            _write(targets.loc, score, order)
+        if targets.value is not None:
+            torch.neg(score.sum(components), out=targets.value)
+    if targets.factor is not None and rank:
+        scales = weights / pivots
+        # The columns are used up, and their array free where it is one of these.
+        slopes = scratch("columns", (rank, *whole))
+        torch.mul(residual, (torch.stack(projected) * weights).neg_(), out=slopes)
+        for i in range(rank):
+            slopes[: i + 1].addcmul_(basis[i], rows[i, : i + 1] * scales[i])
+        _write(targets.factor.movedim(features + 1, 0), slopes, order)
+    if targets.diagonal is not None:
+        if rank:
+            basis *= pivots.rsqrt_()
+        for one in (*(basis.unbind(0) if rank else ()), residual):
+            out = inverse if one.shape == inverse.shape else None
+            inverse = torch.addcmul(inverse, one, one, value=-1, out=out)  # variances, less e^2
+        _write(targets.diagonal, inverse.mul_(0.5 * weights), order)
+    return log_prob
 
 
 def orthogonalise(
-    inverse: Tensor, columns: Sequence[Tensor], features: int
-) -> tuple[list[Tensor], list[list[Tensor]], list[Tensor]]:
+    inverse: Tensor, columns: Tensor, features: int, scratch: Scratch
+) -> tuple[Tensor, Tensor, Tensor]:
     r"""Makes the columns of [I; U] orthogonal, in the scalar product of I above and D^-1 below.
 
     By modified Gram-Schmidt, which keeps the identity beside a large U where forming the
@@ -181,71 +210,103 @@ def orthogonalise(
 
     Args:
         inverse: of d, (n, K, D) or in any other order.
-        columns: the R columns of U, of the same order.
-        features: which dimension is D.
+        columns: those of U, (R, n, K, D); used up.
+        features: which dimension of `inverse` is D.
+        scratch: arrays to compute in; the first result stays there.
 
     Returns:
-        D^-1 times the orthogonal columns U N' as arranged, the R rows of N left of the diagonal,
-        and the R pivots; each of N and P without the features, (n, K).
+        D^-1 times the orthogonal columns, which are those of U N', (R, n, K, D); N, whose entries
+        above the diagonal are not set, (R, R, n, K, 1); and P, (R, n, K, 1).
 
     Example:
-        >>> columns = torch.tensor([1.0, 0.0]), torch.tensor([1.0, 1.0])
-        >>> _, rows, pivots = orthogonalise(torch.ones(2), columns, 0)
-        >>> rows, pivots  # the capacitance is [[2, 1], [1, 3]]
-        ([[], [tensor(-0.5000)]], [tensor(2.), tensor(2.5000)])
+        >>> columns = torch.tensor([[1.0, 0.0], [1.0, 1.0]])
+        >>> _, rows, pivots = orthogonalise(torch.ones(2), columns, 0, Scratch(columns))
+        >>> rows[1, 0], pivots  # the capacitance is [[2, 1], [1, 3]]
+        (tensor([-0.5000]), tensor([[2.0000],
+                [2.5000]]))
     """
-    basis: list[Tensor] = []
-    orthogonal: list[Tensor] = []
-    rows: list[list[Tensor]] = []
-    pivots: list[Tensor] = []
-    for column in columns:
-        row: list[Tensor] = []
-        for other, weighted, its, pivot in zip(orthogonal, basis, rows, pivots, strict=True):
-            share = (weighted * column).sum(features)
-            for left, right in zip(row, its, strict=True):
-                share = share.addcmul_(left, right)
-            share = share.div_(pivot)
-            column = torch.addcmul(column, share.unsqueeze(features), other, value=-1)
-            row = [torch.addcmul(a, share, b, value=-1) for a, b in zip(row, its, strict=True)]
-            row.append(share.neg())
-        weighted = column * inverse
-        pivot = (weighted * column).sum(features).add_(1)
-        for left in row:
-            pivot = pivot.addcmul_(left, left)
-        basis.append(weighted)
-        orthogonal.append(column)
-        rows.append(row)
-        pivots.append(pivot)
+    rank = columns.shape[0]
+    whole = _joined(columns.shape[1:], inverse.shape)
+    small = (*whole[:features], 1, *whole[features + 1 :])
+    basis = scratch("basis", (rank, *whole))
+    pivots, rows = columns.new_empty(rank, *small), columns.new_empty(rank, rank, *small)
+    for i in range(rank):
+        column, later = columns[0], columns[1:]
+        torch.mul(column, inverse, out=basis[i])
+        pivot = torch.add(scratch.dot(basis[i], column, features), 1, out=pivots[i])
+        rows[i, i] = 1
+        if i:
+            pivot += rows[i, :i].square().sum(0)
+        if i == rank - 1:
+            break
+        share = scratch.dot(basis[i], later, features)  # (R - i - 1, n, K, 1)
+        if i:
+            share += (rows[i + 1 :, :i] * rows[i, :i]).sum(1)
+        share.div_(pivot).neg_()
+        if i:
+            rows[i + 1 :, :i].addcmul_(share.unsqueeze(1), rows[i, :i])
+        rows[i + 1 :, i] = share
+        same = later.shape[1:] == whole
+        out = later if same else scratch("orthogonal", (rank - i - 1, *whole))
+        columns = torch.addcmul(later, share, column, out=out)
     return basis, rows, pivots
 
 
-def log_sum(tensor: Tensor, dim: int) -> Tensor:
-    """Returns the sum of the logarithms of a positive tensor over a dimension.
+def log_sum(tensor: Tensor, features: int, scratch: Scratch) -> Tensor:
+    """Returns the sum of a positive tensor's logarithms over a dimension, which stays as 1.
 
     A logarithm costs what ten products cost on a CPU, so it is taken of products of four, where
     these are sure to neither overflow nor underflow. A GPU would rather not wait for that answer.
 
     Example:
-        >>> log_sum(torch.tensor([1.0, 2.0, 3.0, 4.0, 5.0]), 0)  # log(120)
-        tensor(4.7875)
+        >>> numbers = torch.tensor([1.0, 2.0, 3.0, 4.0, 5.0])
+        >>> log_sum(numbers, 0, Scratch(numbers))  # log(120)
+        tensor([4.7875])
     """
-    half = tensor.shape[dim] // 2
+    count = tensor.shape[features]
+    half, quarter = count // 2, count // 4
     if half == 0 or not tensor.is_cpu:
-        return tensor.log().sum(dim)
-    pairs = tensor.narrow(dim, 0, half) * tensor.narrow(dim, half, half)
-    low, high = torch.aminmax(pairs)
+        return tensor.log().sum(features, keepdim=True)
+
+    def products(numbers: Tensor, pairs: int, name: str) -> Tensor:
+        shape = (*numbers.shape[:features], pairs, *numbers.shape[features + 1 :])
+        left, right = (numbers.narrow(features, start, pairs) for start in (0, pairs))
+        return torch.mul(left, right, out=scratch(name, shape))
+
+    twos = products(tensor, half, "product")
+    low, high = torch.aminmax(twos)
     if not (float(low) > 1 / _SQUARE and float(high) < _SQUARE):  # so too where one is NaN
-        return tensor.log().sum(dim)
-    quarter = half // 2
-    total = None
-    if quarter:
-        fours = pairs.narrow(dim, 0, quarter) * pairs.narrow(dim, quarter, quarter)
-        total = fours.log_().sum(dim)
+        return tensor.log().sum(features, keepdim=True)
+    parts = []
     if half % 2:
-        last = pairs.select(dim, half - 1).log()
-        total = last if total is None else total.add_(last)
-    if tensor.shape[dim] % 2:
-        last = tensor.select(dim, 2 * half).log()
-        total = last if total is None else total.add_(last)
-    assert total is not None
+        parts.append(twos.narrow(features, half - 1, 1))
+    if count % 2:
+        parts.append(tensor.narrow(features, count - 1, 1))
+    if quarter:
+        parts.append(products(twos, quarter, "fours"))
+    total, *rest = (part.log().sum(features, keepdim=True) for part in parts)
+    for one in rest:
+        total += one
     return total
+
+
+def _joined(left: Sequence[int], right: Sequence[int]) -> tuple[int, ...]:
+    """Returns what two shapes broadcast to; torch's own takes as long as a wide operation."""
+    if len(left) < len(right):
+        left, right = right, left
+    lead = len(left) - len(right)
+    return (*left[:lead], *map(max, left[lead:], right))
+
+
+def _waiting(target: Tensor | None, shape: Sequence[int]) -> Tensor | None:
+    """Returns the target where a result of this shape can wait in it for what it lacks."""
+    fits = target is not None and target.shape == shape and target.is_contiguous()
+    return target if fits else None
+
+
+def _write(target: Tensor, slope: Tensor, order: Order) -> None:
+    """Writes slope to the target, or adds its sum to that of all frames."""
+    if target.shape != slope.shape:
+        target += slope.sum(-1 if order.components == 0 else -3, keepdim=True)
+    elif target.data_ptr() != slope.data_ptr():
+        target.copy_(slope)

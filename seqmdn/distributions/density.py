@@ -19,12 +19,20 @@ from torch import Size, Tensor
 from torch.autograd import Function
 
 from seqmdn import linalg
-from seqmdn.distributions.blocks import FRAMES_FIRST, FRAMES_LAST, Block, Order, Targets
+from seqmdn.distributions.blocks import (
+    FRAMES_FIRST,
+    FRAMES_LAST,
+    Order,
+    Scratch,
+    Targets,
+    block_log_prob,
+)
 
 __all__ = ["gaussian_log_density", "joint_log_density", "mixture_log_prob"]
 
-# Numbers in one array of a block: ten such arrays fit the cache of a core. On a GPU, all at once.
-BLOCK = 2**17
+# Numbers in all arrays of a block together, and the fewest in one of them: the first keeps them
+# near a core, the second keeps the arithmetic longer than what calls it.
+SCRATCH, BLOCK = 2**19, 2**16
 # Below as many features, rows of D numbers are too short to run along.
 SHORT = 12
 
@@ -202,29 +210,40 @@ def _evaluate(
     value = tensors[-1]
     count, width = len(value), tensors[1].shape[1:].numel()
     order = _order(tensors)
-    size = max(64, BLOCK // width) if value.is_cpu else count
+    rank = tensors[3].shape[-1]
+    # On a GPU there is nothing to gain from a part of the frames.
+    size = max(1, max(BLOCK, SCRATCH // (3 * rank + 2)) // width) if value.is_cpu else count
     log_prob = value.new_empty(count)
     gradients: list[Tensor | None] = [
         None if not need else torch.empty_like(t) if len(t) == count else torch.zeros_like(t)
         for t, need in zip(tensors, wanted, strict=True)
     ]
+    scratch = Scratch(value)
     for start in range(0, count, size):
         frames = slice(start, start + size)
         parts = [tensor[frames] if len(tensor) == count else tensor for tensor in tensors]
-        block = Block(
-            order,
-            *(_arranged(part, order) for part in parts[:3]),
-            _columns(parts[3], order),
-            _arranged(parts[4], order),
-        )
-        log_prob[frames] = block.log_prob
+        targets = None
         if any(wanted):
-            targets = [
-                None if g is None else order.arrange(g[frames] if len(g) == count else g)
-                for g in gradients
-            ]
-            weight = None if gradient is None else gradient[frames]
-            block.differentiate(Targets(*targets), weight)
+            targets = Targets(
+                *(
+                    None
+                    if one is None
+                    else order.arrange(one[frames] if len(one) == count else one)
+                    for one in gradients
+                )
+            )
+        log_prob[frames] = block_log_prob(
+            order,
+            *(
+                _arranged(part, order, scratch, name)
+                for part, name in zip(parts, Targets._fields[:3], strict=False)
+            ),
+            _columns(parts[3], order, scratch),
+            _arranged(parts[4], order, scratch, "value"),
+            scratch,
+            targets,
+            None if gradient is None else gradient[frames],
+        )
     return log_prob, gradients
 
 
@@ -236,13 +255,15 @@ def _order(tensors: tuple[Tensor, ...]) -> Order:
     return FRAMES_LAST if large and all(t.stride(0) == 1 for t in large) else FRAMES_FIRST
 
 
-def _arranged(part: Tensor, order: Order) -> Tensor:
+def _arranged(part: Tensor, order: Order, scratch: Scratch, name: str) -> Tensor:
     """Returns a part of some frames in this order, its last dimension dense."""
     part = order.arrange(part)
-    return part if part.stride(-1) == 1 else part.contiguous()
+    return part if part.stride(-1) == 1 else scratch(name, part.shape).copy_(part)
 
 
-def _columns(factor: Tensor, order: Order) -> tuple[Tensor, ...]:
-    """Returns the columns of U (n, K, D, R), each arranged in this order and dense."""
+def _columns(factor: Tensor, order: Order, scratch: Scratch) -> Tensor:
+    """Returns a copy of the columns of U (n, K, D, R) as (R, n, K, D), arranged in this order."""
     columns = order.arrange(factor).movedim(order.features + 1, 0)
-    return (columns if columns.stride(-1) == 1 else columns.contiguous()).unbind(0)
+    if columns.shape[0] == 1 and columns.stride(-1) == 1:
+        return columns  # one column stays as it is
+    return scratch("columns", columns.shape).copy_(columns)
