@@ -18,7 +18,6 @@ from torch.distributions import (
 )
 
 from seqmdn.distributions import LowRankPrecisionNormal, Mixture
-from seqmdn.distributions.density import joint_log_density
 
 __all__ = [
     "bivariate",
@@ -46,25 +45,23 @@ def parameters(frames: int, components: int, features: int, rank: int) -> dict[s
 
 
 def mixture(made: dict[str, Tensor]) -> Mixture:
-    """Return ours as a user makes it."""
+    """Return ours as `MixtureHead` makes it: the mixture checks the weights itself."""
     components = LowRankPrecisionNormal(made["loc"], made["diagonal"], made.get("factor"))
-    return Mixture(Categorical(logits=made["logits"]), components)
+    return Mixture(Categorical(logits=made["logits"], validate_args=False), components)
 
 
 def ours(made: dict[str, Tensor], value: Tensor) -> Tensor:
+    """Return the log-density as the library computes it."""
     return mixture(made).log_prob(value)
 
 
 def plain(made: dict[str, Tensor], value: Tensor) -> Tensor:
-    """The formula of ours in plain operations, differentiated by autograd."""
-    joint = joint_log_density(
-        made["logits"].log_softmax(-1), made["loc"], made["diagonal"], made["factor"], value
-    )
-    return joint.logsumexp(-1)
+    """Return the same by the formula in plain operations, which autograd differentiates."""
+    return mixture(made)._joint(value).logsumexp(-1)
 
 
 def dense_precision(made: dict[str, Tensor], value: Tensor) -> Tensor:
-    """Torch's mixture of Gaussians by their precision, the only form that takes D + UU'."""
+    """Return that of torch's mixture by precision, the one form that takes D + UU'."""
     factor = made["factor"]
     precision = torch.diag_embed(made["diagonal"]) + factor @ factor.mT
     components = MultivariateNormal(made["loc"], precision_matrix=precision)
@@ -72,13 +69,13 @@ def dense_precision(made: dict[str, Tensor], value: Tensor) -> Tensor:
 
 
 def independent(made: dict[str, Tensor], value: Tensor) -> Tensor:
-    """Torch's mixture of diagonal Gaussians, the diagonal taken as their deviations."""
+    """Return that of torch's diagonal mixture, the diagonal taken as deviations."""
     components = Independent(Normal(made["loc"], made["diagonal"]), 1)
     return MixtureSameFamily(Categorical(logits=made["logits"]), components).log_prob(value)
 
 
 def triangular(made: dict[str, Tensor], value: Tensor) -> Tensor:
-    """Torch's mixture of Gaussians by the triangles of their covariances, D = 2."""
+    """Return that of torch's mixture of Gaussians by the triangles of their covariances, D = 2."""
     deviations, below = made["diagonal"], made["factor"][..., 0, 0]
     zero = torch.zeros_like(below)
     rows = torch.stack([deviations[..., 0], zero, below, deviations[..., 1]], dim=-1)
@@ -87,7 +84,7 @@ def triangular(made: dict[str, Tensor], value: Tensor) -> Tensor:
 
 
 def bivariate(made: dict[str, Tensor], value: Tensor) -> Tensor:
-    """The bivariate mixture with correlation, as Generating Sequences (Graves, 2013) has it."""
+    """Return that of the bivariate mixture with correlation, as Graves (2013) writes it."""
     x, y = (value.unsqueeze(-2) - made["loc"]).unbind(-1)  # (N, K) each
     first, second = made["diagonal"].unbind(-1)
     correlation = torch.tanh(made["factor"][..., 0, 0])

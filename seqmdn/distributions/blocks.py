@@ -84,13 +84,14 @@ class Scratch:
             view = self._views[name, shape] = array[:size].view(shape)
         return view
 
-    def dot(self, left: Tensor, right: Tensor, features: int) -> Tensor:
+    def dot(self, left: Tensor, right: Tensor, features: int, out: Tensor | None = None) -> Tensor:
         """Returns the sum of products over D, which stays as a dimension of 1.
 
         Of either, a dimension R may come before the others.
         """
         product = torch.mul(left, right, out=self("product", _joined(left.shape, right.shape)))
-        return product.sum(features + abs(left.dim() - right.dim()), keepdim=True)
+        dim = features + abs(left.dim() - right.dim())
+        return torch.sum(product, dim, keepdim=True, out=out)
 
 
 class Targets(NamedTuple):
@@ -150,10 +151,10 @@ def block_log_prob(
     score = _waiting(targets.loc, whole)
     score = torch.mul(diagonal, residual, out=scratch("score", whole) if score is None else score)
     rank = columns.shape[0]
-    projected = []  # U'e, R of (n, K, 1)
-    for column in columns.unbind(0):
-        projected.append(scratch.dot(column, residual, features))
-        score.addcmul_(column, projected[-1])  # Lambda e, in the end
+    small = (*whole[:features], 1, *whole[features + 1 :])
+    projected = residual.new_empty(rank, *small)  # U'e, (R, n, K, 1)
+    for column, one in zip(columns.unbind(0), projected.unbind(0), strict=True):
+        score.addcmul_(column, scratch.dot(column, residual, features, out=one))  # Lambda e
     quadratic = scratch.dot(score, residual, features)  # (n, K, 1)
     double = log_sum(diagonal, features, scratch) - quadratic
     inverse = diagonal
@@ -163,14 +164,19 @@ def block_log_prob(
         inverse = torch.reciprocal(diagonal, out=slope)
     if rank:
         basis, rows, pivots = orthogonalise(inverse, columns, features, scratch)
-        double = double + pivots.log().sum(0)
+        for one in pivots.log().unbind(0):
+            double = double.add_(one)
     joint = torch.add(log_weights.unsqueeze(features), double, alpha=0.5)
-    total = joint.logsumexp(components, keepdim=True)  # (n, 1, 1)
-    log_prob = total.flatten() - 0.5 * loc.shape[features] * math.log(2 * math.pi)
+    highest = joint.amax(components, keepdim=True)
+    # Where no component has any density, -inf less -inf would be NaN.
+    highest.masked_fill_(highest == -math.inf, 0)
+    weights = joint.sub_(highest).exp_()
+    total = weights.sum(components, keepdim=True)
+    constant = 0.5 * loc.shape[features] * math.log(2 * math.pi)
+    log_prob = highest.add_(total.log()).sub_(constant).flatten()
     if not wanted:
         return log_prob
-    # Where no component has any density, -inf less -inf would be NaN.
-    weights = joint.sub_(total.clamp_(min=torch.finfo(total.dtype).min)).exp_()  # (n, K, 1)
+    weights /= total.masked_fill_(total == 0, 1)  # the responsibilities, (n, K, 1)
     if gradient is not None:
         weights *= gradient.view(total.shape)
     if targets.log_weights is not None:
@@ -185,7 +191,7 @@ def block_log_prob(
         scales = weights / pivots
         # The columns are used up, and their array free where it is one of these.
         slopes = scratch("columns", (rank, *whole))
-        torch.mul(residual, (torch.stack(projected) * weights).neg_(), out=slopes)
+        torch.mul(residual, projected.mul_(weights).neg_(), out=slopes)
         for i in range(rank):
             slopes[: i + 1].addcmul_(basis[i], rows[i, : i + 1] * scales[i])
         _write(targets.factor.movedim(features + 1, 0), slopes, order)

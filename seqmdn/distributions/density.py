@@ -234,10 +234,9 @@ def _evaluate(
             )
         log_prob[frames] = block_log_prob(
             order,
-            *(
-                _arranged(part, order, scratch, name)
-                for part, name in zip(parts, Targets._fields[:3], strict=False)
-            ),
+            _arranged(parts[0], order, scratch, "log_weights"),
+            _arranged(parts[1], order, scratch, "loc"),
+            _arranged(parts[2], order, scratch, "diagonal"),
             _columns(parts[3], order, scratch),
             _arranged(parts[4], order, scratch, "value"),
             scratch,

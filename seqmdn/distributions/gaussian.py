@@ -114,9 +114,9 @@ class LowRankPrecisionNormal(Distribution):
         check_event(value, self.event_shape[0])
         if self._validate_args:
             self._validate_sample(value)
-        one = value.new_zeros(1)
-        return mixture_log_prob(
-            one, *(t.unsqueeze(-1 - e) for t, e in zip(self._own, (1, 1, 2), strict=True)), value
+        loc, diagonal, factor = self._own
+        return mixture_log_prob(  # a mixture of one
+            loc.new_zeros(1), loc.unsqueeze(-2), diagonal.unsqueeze(-2), factor.unsqueeze(-3), value
         )
 
     def _log_density(self, value: Tensor) -> Tensor:

@@ -6,7 +6,7 @@ from collections.abc import Sequence
 
 import torch
 from torch import Size, Tensor
-from torch.distributions import Categorical, MixtureSameFamily, constraints
+from torch.distributions import Categorical, Distribution, MixtureSameFamily, constraints
 
 from seqmdn import linalg
 from seqmdn.distributions.density import mixture_log_prob
@@ -73,6 +73,8 @@ class Mixture(MixtureSameFamily):
         except RuntimeError:
             raise ValueError(misfit) from None
         dtype = torch.promote_types(linalg.widen(weights._param).dtype, components.loc.dtype)
+        if Distribution._validate_args if validate_args is None else validate_args:
+            _check_weights(weights)
         super().__init__(
             _with_logits(weights, dtype, validate_args).expand(batch),
             components.expand((*batch, components.batch_shape[-1])),
@@ -266,6 +268,17 @@ def _with_logits(
     if log_weights is weights._param:
         return weights  # to normalise again costs as much as the density of a few features
     return Categorical(logits=log_weights, validate_args=validate_args)
+
+
+def _check_weights(weights: Categorical) -> None:
+    """Raises ValueError for weights that are NaN, in one pass: a sum is NaN where an entry is."""
+    parameter = weights._param.detach()
+    if torch.isnan(parameter.sum()) and torch.isnan(parameter).any():
+        raise ValueError(
+            f"the weights hold {int(torch.isnan(parameter).sum())} NaN in {parameter.numel()}"
+            f" values, shape {tuple(parameter.shape)}. Look for a diverged step or for NaN in the"
+            " data before it; or for logits that are -inf for every component."
+        )
 
 
 def tempered_weights(categorical: Categorical, mixing: float | Tensor) -> Categorical:
