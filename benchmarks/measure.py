@@ -64,6 +64,7 @@ def compare(ours: Work, theirs: Work, repeats: int, scale: float = 1.0) -> Compa
 def peak_memory(work: Work) -> int:
     """Return the most bytes that tensors held at one time beyond those there before the call.
 
+    The work must release what it made: what an earlier call left behind would be counted off.
     Counted from every allocation and release that torch's profiler sees, those inside an operation
     included; what a numerical library allocates by itself is not seen.
     """

@@ -97,8 +97,7 @@ class Scratch:
 class Targets(NamedTuple):
     """Where to write each gradient, arranged as the block is; None where it is not wanted.
 
-    Of what all frames share, n = 1, the sum over the frames is added to the target. Those of loc
-    and of the diagonal hold other numbers in between.
+    Those of loc and of the diagonal hold other numbers in between.
     """
 
     log_weights: Tensor | None = None  # (n, K)
@@ -106,6 +105,8 @@ class Targets(NamedTuple):
     diagonal: Tensor | None = None  # (n, K, D)
     factor: Tensor | None = None  # (n, K, D, R)
     value: Tensor | None = None  # (n, D)
+    shared: tuple[str, ...] = ()
+    """Names of what all frames share, n = 1: the sum over the frames is added to their targets."""
 
 
 def block_log_prob(
@@ -148,7 +149,7 @@ def block_log_prob(
     value = value.unsqueeze(components)
     whole = _joined(value.shape, loc.shape)  # (n, K, D)
     residual = torch.sub(value, loc, out=scratch("residual", whole))
-    score = _waiting(targets.loc, whole)
+    score = _waiting(targets, "loc", whole)
     score = torch.mul(diagonal, residual, out=scratch("score", whole) if score is None else score)
     rank = columns.shape[0]
     small = (*whole[:features], 1, *whole[features + 1 :])
@@ -159,7 +160,7 @@ def block_log_prob(
     double = log_sum(diagonal, features, scratch) - quadratic
     inverse = diagonal
     if rank or targets.diagonal is not None:
-        slope = _waiting(targets.diagonal, diagonal.shape)
+        slope = _waiting(targets, "diagonal", diagonal.shape)
         slope = scratch("inverse", diagonal.shape) if slope is None else slope
         inverse = torch.reciprocal(diagonal, out=slope)
     if rank:
@@ -180,11 +181,11 @@ def block_log_prob(
     if gradient is not None:
         weights *= gradient.view(total.shape)
     if targets.log_weights is not None:
-        _write(targets.log_weights.unsqueeze(features), weights, order)
+        _write(targets, "log_weights", targets.log_weights.unsqueeze(features), weights, order)
     if targets.loc is not None or targets.value is not None:
         score *= weights
         if targets.loc is not None:
-            _write(targets.loc, score, order)
+            _write(targets, "loc", targets.loc, score, order)
         if targets.value is not None:
             torch.neg(score.sum(components), out=targets.value)
     if targets.factor is not None and rank:
@@ -194,14 +195,14 @@ def block_log_prob(
         torch.mul(residual, projected.mul_(weights).neg_(), out=slopes)
         for i in range(rank):
             slopes[: i + 1].addcmul_(basis[i], rows[i, : i + 1] * scales[i])
-        _write(targets.factor.movedim(features + 1, 0), slopes, order)
+        _write(targets, "factor", targets.factor.movedim(features + 1, 0), slopes, order)
     if targets.diagonal is not None:
         if rank:
             basis *= pivots.rsqrt_()
         for one in (*(basis.unbind(0) if rank else ()), residual):
             out = inverse if one.shape == inverse.shape else None
             inverse = torch.addcmul(inverse, one, one, value=-1, out=out)  # variances, less e^2
-        _write(targets.diagonal, inverse.mul_(0.5 * weights), order)
+        _write(targets, "diagonal", targets.diagonal, inverse.mul_(0.5 * weights), order)
     return log_prob
 
 
@@ -304,15 +305,17 @@ def _joined(left: Sequence[int], right: Sequence[int]) -> tuple[int, ...]:
     return (*left[:lead], *map(max, left[lead:], right))
 
 
-def _waiting(target: Tensor | None, shape: Sequence[int]) -> Tensor | None:
-    """Returns the target where a result of this shape can wait in it for what it lacks."""
-    fits = target is not None and target.shape == shape and target.is_contiguous()
-    return target if fits else None
+def _waiting(targets: Targets, name: str, shape: Sequence[int]) -> Tensor | None:
+    """Returns the target of this name where a result of this shape can wait in it, unfinished."""
+    target: Tensor | None = getattr(targets, name)
+    if target is None or name in targets.shared:
+        return None
+    return target if target.shape == shape and target.is_contiguous() else None
 
 
-def _write(target: Tensor, slope: Tensor, order: Order) -> None:
-    """Writes slope to the target, or adds its sum to that of all frames."""
-    if target.shape != slope.shape:
+def _write(targets: Targets, name: str, target: Tensor, slope: Tensor, order: Order) -> None:
+    """Writes a gradient to the target of this name, or adds its sum over the frames."""
+    if name in targets.shared:
         target += slope.sum(-1 if order.components == 0 else -3, keepdim=True)
     elif target.data_ptr() != slope.data_ptr():
         target.copy_(slope)

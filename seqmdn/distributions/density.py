@@ -3,9 +3,9 @@ r"""The log-density of a joint mixture of Gaussians D + UU', with its gradients 
 .. math:: \log p(y) = \log \sum_k \exp\left(\log \pi_k + \tfrac12 \left(\log|\Lambda_k|
     - (y - \mu_k)^\top \Lambda_k (y - \mu_k) - D \log 2\pi\right)\right)
 
-`joint_log_density` is the formula in plain operations, which autograd differentiates at the price
-of some twenty arrays as large as the parameters. `mixture_log_prob` gives the same numbers block by
-block in the cache, and keeps nothing but the gradients.
+`joint_log_density` is the formula in plain operations, which autograd differentiates.
+`mixture_log_prob` gives the same numbers block by block, near the core, and keeps nothing but the
+gradients: half the time and half the memory (measured in benchmarks/README.md).
 """
 
 from __future__ import annotations
@@ -32,7 +32,7 @@ __all__ = ["gaussian_log_density", "joint_log_density", "mixture_log_prob"]
 
 # Numbers in all arrays of a block together, and the fewest in one of them: the first keeps them
 # near a core, the second keeps the arithmetic longer than what calls it.
-SCRATCH, BLOCK = 2**19, 2**16
+SCRATCH, BLOCK = 360_000, 45_000
 # Below as many features, rows of D numbers are too short to run along.
 SHORT = 12
 
@@ -218,20 +218,20 @@ def _evaluate(
         None if not need else torch.empty_like(t) if len(t) == count else torch.zeros_like(t)
         for t, need in zip(tensors, wanted, strict=True)
     ]
+    shared = tuple(
+        name for name, t in zip(Targets._fields, tensors, strict=False) if len(t) != count
+    )
     scratch = Scratch(value)
     for start in range(0, count, size):
         frames = slice(start, start + size)
         parts = [tensor[frames] if len(tensor) == count else tensor for tensor in tensors]
         targets = None
         if any(wanted):
-            targets = Targets(
-                *(
-                    None
-                    if one is None
-                    else order.arrange(one[frames] if len(one) == count else one)
-                    for one in gradients
-                )
-            )
+            arranged = [
+                None if one is None else order.arrange(one[frames] if len(one) == count else one)
+                for one in gradients
+            ]
+            targets = Targets._make([*arranged, shared])
         log_prob[frames] = block_log_prob(
             order,
             _arranged(parts[0], order, scratch, "log_weights"),
