@@ -16,7 +16,7 @@ import torch
 from torch import Tensor
 
 from benchmarks import opponents
-from benchmarks.measure import Comparison, Work, compare, peak_memory
+from benchmarks.measure import Comparison, Work, compare, peak_memory, profiled
 from benchmarks.steps import draws, flow_step, step
 
 README = Path(__file__).parent / "README.md"
@@ -42,6 +42,8 @@ class Row:
     """Returns ours, theirs, and what to multiply the time of theirs by."""
     memory: bool = False
     slower: bool = False
+    repeats: int = 1000
+    """At most as many pairs: the other side may take a minute."""
 
 
 def nll(density: Density, frames: int, components: int, features: int, rank: int) -> Work:
@@ -64,6 +66,7 @@ def density_row(
     target: float,
     frames: int | None = None,
     memory: bool = False,
+    repeats: int = 1000,
 ) -> Row:
     """Return the row of one size; `frames` where the other side is given fewer."""
     rest = sizes[1:]
@@ -78,14 +81,15 @@ def density_row(
             sizes[0] / fewer,
         ),
         memory=memory,
+        repeats=repeats,
     )
 
 
 DENSE = "`MultivariateNormal(precision_matrix=...)`"
 ROWS = [
-    density_row((2000, 5, 32, 2), DENSE, opponents.dense_precision, 40),
-    density_row((2000, 20, 32, 4), DENSE, opponents.dense_precision, 40, frames=500),
-    density_row((500, 20, 200, 4), DENSE, opponents.dense_precision, 300, frames=10),
+    density_row((2000, 5, 32, 2), DENSE, opponents.dense_precision, 40, repeats=7),
+    density_row((2000, 20, 32, 4), DENSE, opponents.dense_precision, 40, frames=500, repeats=7),
+    density_row((500, 20, 200, 4), DENSE, opponents.dense_precision, 300, frames=10, repeats=7),
     density_row(
         (6400, 20, 32, 0), "`Independent(Normal)`", opponents.independent, 2.5, memory=True
     ),
@@ -94,7 +98,9 @@ ROWS = [
     density_row((2000, 5, 32, 2), "ours by plain autograd", opponents.plain, 2, memory=True),
     Row("training step, R = 2", "squared error", 1.25, lambda: (*step(), 1.0), slower=True),
     Row("the same, two couplings", "squared error", 1.6, lambda: (*flow_step(), 1.0), slower=True),
-    Row("1000 draws of 1000 mixtures", "`MixtureSameFamily`", 3, lambda: (*draws(), 1.0)),
+    Row(
+        "1000 draws of 1000 mixtures", "`MixtureSameFamily`", 3, lambda: (*draws(), 1.0), repeats=3
+    ),
 ]
 
 
@@ -106,7 +112,7 @@ def measure(rows: Iterable[Row], threads: Iterable[int], repeats: int) -> list[s
         ours, theirs, scale = row.make()
         for count in threads:
             torch.set_num_threads(count)
-            found = compare(ours, theirs, repeats, scale)
+            found = compare(ours, theirs, min(repeats, row.repeats), scale)
             memory = (peak_memory(ours), peak_memory(theirs)) if row.memory else None
             lines.append(line(row, count, found, memory))
             print(lines[-1], flush=True)
@@ -155,16 +161,21 @@ def main(arguments: list[str] | None = None) -> None:
     parser.add_argument("--repeats", type=int, default=15, help="pairs of measurements a row")
     parser.add_argument("--threads", type=int, nargs="+", default=[1, 2])
     parser.add_argument("--rows", type=int, nargs="+", help="numbers of the rows, from 0")
+    parser.add_argument("--profile", type=int, metavar="ROW", help="say where our time goes")
     parser.add_argument("--write", action="store_true", help="put the table into the README")
     options = parser.parse_args(arguments)
     chosen = [ROWS[i] for i in options.rows] if options.rows else ROWS
     machine = hardware()
+    if options.profile is not None:
+        torch.set_num_threads(1)
+        print(machine, profiled(ROWS[options.profile].make()[0]), sep="\n\n")
+        return
     print(machine, end="\n\n")
     lines = measure(chosen, options.threads, options.repeats)
     if options.write:
         text = README.read_text()
         before, rest = text.split(BEGIN)
-        table = "\n".join([machine, f"Medians of {options.repeats} pairs.", "", *lines])
+        table = "\n".join([machine, f"At most {options.repeats} pairs a row.", "", *lines])
         README.write_text(f"{before}{BEGIN}\n{table}\n{END}{rest.split(END)[1]}")
 
 

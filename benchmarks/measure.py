@@ -14,7 +14,7 @@ from pathlib import Path
 import torch
 from torch.profiler import ProfilerActivity, profile
 
-__all__ = ["Comparison", "compare", "peak_memory"]
+__all__ = ["Comparison", "compare", "peak_memory", "profiled"]
 
 Work = Callable[[], object]
 
@@ -82,6 +82,25 @@ def peak_memory(work: Work) -> int:
         held += change["args"]["Bytes"]
         highest = max(highest, held)
     return highest
+
+
+def profiled(work: Work, repeats: int = 20, operations: int = 10) -> str:
+    """Return a table of the operations that take most of the time, in shares of all of it."""
+    work()
+    with profile(activities=[ProfilerActivity.CPU]) as found:
+        for _ in range(repeats):
+            work()
+    rows = sorted(found.key_averages(), key=lambda row: -row.self_cpu_time_total)
+    total = sum(row.self_cpu_time_total for row in rows)
+    lines = ["| operation | calls | ms | share |", "|---|---|---|---|"]
+    for row in rows[:operations]:
+        spent = row.self_cpu_time_total
+        lines.append(
+            f"| {row.key} | {row.count // repeats} | {spent / repeats / 1e3:.2f}"
+            f" | {spent / total:.0%} |"
+        )
+    lines.append(f"| all | | {total / repeats / 1e3:.2f} | 100% |")
+    return "\n".join(lines)
 
 
 def _clock(work: Work) -> tuple[float, float]:

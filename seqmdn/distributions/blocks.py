@@ -103,7 +103,7 @@ class Targets(NamedTuple):
     log_weights: Tensor | None = None  # (n, K)
     loc: Tensor | None = None  # (n, K, D)
     diagonal: Tensor | None = None  # (n, K, D)
-    factor: Tensor | None = None  # (n, K, D, R)
+    factor: Tensor | None = None  # (R, n, K, D)
     value: Tensor | None = None  # (n, D)
     shared: tuple[str, ...] = ()
     """Names of what all frames share, n = 1: the sum over the frames is added to their targets."""
@@ -189,13 +189,15 @@ def block_log_prob(
         if targets.value is not None:
             torch.neg(score.sum(components), out=targets.value)
     if targets.factor is not None and rank:
-        scales = weights / pivots
         # The columns are used up, and their array free where it is one of these.
         slopes = scratch("columns", (rank, *whole))
         torch.mul(residual, projected.mul_(weights).neg_(), out=slopes)
-        for i in range(rank):
-            slopes[: i + 1].addcmul_(basis[i], rows[i, : i + 1] * scales[i])
-        _write(targets, "factor", targets.factor.movedim(features + 1, 0), slopes, order)
+        parts = zip(basis.unbind(0), rows, (weights / pivots).unbind(0), strict=True)
+        for i, (one, row, scale) in enumerate(parts):
+            slopes[i].addcmul_(one, scale)
+            if row is not None:
+                slopes[:i].addcmul_(one, row * scale)
+        _write(targets, "factor", targets.factor, slopes, order)
     if targets.diagonal is not None:
         if rank:
             basis *= pivots.rsqrt_()
@@ -208,7 +210,7 @@ def block_log_prob(
 
 def orthogonalise(
     inverse: Tensor, columns: Tensor, features: int, scratch: Scratch
-) -> tuple[Tensor, Tensor, Tensor]:
+) -> tuple[Tensor, list[Tensor | None], Tensor]:
     r"""Makes the columns of [I; U] orthogonal, in the scalar product of I above and D^-1 below.
 
     By modified Gram-Schmidt, which keeps the identity beside a large U where forming the
@@ -222,39 +224,40 @@ def orthogonalise(
         scratch: arrays to compute in; the first result stays there.
 
     Returns:
-        D^-1 times the orthogonal columns, which are those of U N', (R, n, K, D); N, whose entries
-        above the diagonal are not set, (R, R, n, K, 1); and P, (R, n, K, 1).
+        D^-1 times the orthogonal columns, which are those of U N', (R, n, K, D); the rows of N left
+        of its diagonal, (i, n, K, 1) of row i, None of row 0; and P, (R, n, K, 1).
 
     Example:
         >>> columns = torch.tensor([[1.0, 0.0], [1.0, 1.0]])
         >>> _, rows, pivots = orthogonalise(torch.ones(2), columns, 0, Scratch(columns))
-        >>> rows[1, 0], pivots  # the capacitance is [[2, 1], [1, 3]]
-        (tensor([-0.5000]), tensor([[2.0000],
+        >>> rows, pivots  # the capacitance is [[2, 1], [1, 3]]
+        ([None, tensor([[-0.5000]])], tensor([[2.0000],
                 [2.5000]]))
     """
     rank = columns.shape[0]
     whole = _joined(columns.shape[1:], inverse.shape)
-    small = (*whole[:features], 1, *whole[features + 1 :])
     basis = scratch("basis", (rank, *whole))
-    pivots, rows = columns.new_empty(rank, *small), columns.new_empty(rank, rank, *small)
-    for i in range(rank):
+    pivots = columns.new_empty(rank, *whole[:features], 1, *whole[features + 1 :])
+    rows: list[Tensor | None] = []
+    below: Tensor | None = None  # of the rows to come, what is known: (R - i, i, n, K, 1)
+    for i, (weighted, pivot) in enumerate(zip(basis.unbind(0), pivots.unbind(0), strict=True)):
         column, later = columns[0], columns[1:]
-        torch.mul(column, inverse, out=basis[i])
-        pivot = torch.add(scratch.dot(basis[i], column, features), 1, out=pivots[i])
-        rows[i, i] = 1
-        if i:
-            pivot += rows[i, :i].square().sum(0)
+        torch.mul(column, inverse, out=weighted)
+        scratch.dot(weighted, column, features, out=pivot).add_(1)
+        row = None if below is None else below[0]
+        rows.append(row)
+        if row is not None:
+            pivot += row.square().sum(0)
         if i == rank - 1:
             break
-        share = scratch.dot(basis[i], later, features)  # (R - i - 1, n, K, 1)
-        if i:
-            share += (rows[i + 1 :, :i] * rows[i, :i]).sum(1)
+        share = scratch.dot(weighted, later, features)  # (R - i - 1, n, K, 1)
+        if below is not None and row is not None:
+            share += (below[1:] * row).sum(1)
         share.div_(pivot).neg_()
-        if i:
-            rows[i + 1 :, :i].addcmul_(share.unsqueeze(1), rows[i, :i])
-        rows[i + 1 :, i] = share
-        same = later.shape[1:] == whole
-        out = later if same else scratch("orthogonal", (rank - i - 1, *whole))
+        known, below = below, share.unsqueeze(1)
+        if known is not None and row is not None:
+            below = torch.cat([torch.addcmul(known[1:], below, row), below], dim=1)
+        out = later if later.shape[1:] == whole else scratch("orthogonal", (rank - i - 1, *whole))
         columns = torch.addcmul(later, share, column, out=out)
     return basis, rows, pivots
 
@@ -275,12 +278,13 @@ def log_sum(tensor: Tensor, features: int, scratch: Scratch) -> Tensor:
     if half == 0 or not tensor.is_cpu:
         return tensor.log().sum(features, keepdim=True)
 
-    def products(numbers: Tensor, pairs: int, name: str) -> Tensor:
-        shape = (*numbers.shape[:features], pairs, *numbers.shape[features + 1 :])
-        left, right = (numbers.narrow(features, start, pairs) for start in (0, pairs))
-        return torch.mul(left, right, out=scratch(name, shape))
+    product = scratch("product", tuple(tensor.shape))
 
-    twos = products(tensor, half, "product")
+    def fold(numbers: Tensor, count: int, start: int) -> Tensor:
+        left, right = numbers.narrow(features, 0, count), numbers.narrow(features, count, count)
+        return torch.mul(left, right, out=product.narrow(features, start, count))
+
+    twos = fold(tensor, half, 0)
     low, high = torch.aminmax(twos)
     if not (float(low) > 1 / _SQUARE and float(high) < _SQUARE):  # so too where one is NaN
         return tensor.log().sum(features, keepdim=True)
@@ -290,7 +294,7 @@ def log_sum(tensor: Tensor, features: int, scratch: Scratch) -> Tensor:
     if count % 2:
         parts.append(tensor.narrow(features, count - 1, 1))
     if quarter:
-        parts.append(products(twos, quarter, "fours"))
+        parts.append(fold(twos, quarter, half))
     total, *rest = (part.log().sum(features, keepdim=True) for part in parts)
     for one in rest:
         total += one

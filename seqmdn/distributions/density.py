@@ -12,6 +12,7 @@ from __future__ import annotations
 
 import functools
 import math
+from collections.abc import Sequence
 from typing import Any
 
 import torch
@@ -32,7 +33,7 @@ __all__ = ["gaussian_log_density", "joint_log_density", "mixture_log_prob"]
 
 # Numbers in all arrays of a block together, and the fewest in one of them: the first keeps them
 # near a core, the second keeps the arithmetic longer than what calls it.
-SCRATCH, BLOCK = 360_000, 45_000
+SCRATCH, BLOCK = 3 * 2**17, 3 * 2**14
 # Below as many features, rows of D numbers are too short to run along.
 SHORT = 12
 
@@ -211,8 +212,11 @@ def _evaluate(
     count, width = len(value), tensors[1].shape[1:].numel()
     order = _order(tensors)
     rank = tensors[3].shape[-1]
-    # On a GPU there is nothing to gain from a part of the frames.
-    size = max(1, max(BLOCK, SCRATCH // (3 * rank + 2)) // width) if value.is_cpu else count
+    size = count  # on a GPU there is nothing to gain from a part of the frames
+    if value.is_cpu:
+        # Several threads wait for each other after every operation, so give them longer ones.
+        threads = 4 if torch.get_num_threads() > 1 else 1
+        size = max(1, threads * max(BLOCK, SCRATCH // (3 * rank + 2)) // width)
     log_prob = value.new_empty(count)
     gradients: list[Tensor | None] = [
         None if not need else torch.empty_like(t) if len(t) == count else torch.zeros_like(t)
@@ -222,26 +226,25 @@ def _evaluate(
         name for name, t in zip(Targets._fields, tensors, strict=False) if len(t) != count
     )
     scratch = Scratch(value)
-    for start in range(0, count, size):
-        frames = slice(start, start + size)
-        parts = [tensor[frames] if len(tensor) == count else tensor for tensor in tensors]
-        targets = None
-        if any(wanted):
-            arranged = [
-                None if one is None else order.arrange(one[frames] if len(one) == count else one)
-                for one in gradients
-            ]
-            targets = Targets._make([*arranged, shared])
-        log_prob[frames] = block_log_prob(
-            order,
-            _arranged(parts[0], order, scratch, "log_weights"),
-            _arranged(parts[1], order, scratch, "loc"),
-            _arranged(parts[2], order, scratch, "diagonal"),
-            _columns(parts[3], order, scratch),
-            _arranged(parts[4], order, scratch, "value"),
-            scratch,
-            targets,
-            None if gradient is None else gradient[frames],
+    inputs = [_blocks(tensor, order, count, size) for tensor in tensors]
+    outputs = [_blocks(one, order, count, size) for one in gradients]
+    weights = [None] * len(inputs[-1]) if gradient is None else gradient.split(size)
+    for i, part in enumerate(log_prob.split(size)):
+        log_weights, loc, diagonal, columns, values = (blocks[i] for blocks in inputs)
+        assert columns is not None
+        part.copy_(
+            block_log_prob(
+                order,
+                _dense(log_weights, scratch, "log_weights"),
+                _dense(loc, scratch, "loc"),
+                _dense(diagonal, scratch, "diagonal"),
+                # More than one column is made orthogonal, in place.
+                _dense(columns, scratch, "columns", copy=columns.shape[0] > 1),
+                _dense(values, scratch, "value"),
+                scratch,
+                Targets._make([*(one[i] for one in outputs), shared]) if any(wanted) else None,
+                weights[i],
+            )
         )
     return log_prob, gradients
 
@@ -254,15 +257,25 @@ def _order(tensors: tuple[Tensor, ...]) -> Order:
     return FRAMES_LAST if large and all(t.stride(0) == 1 for t in large) else FRAMES_FIRST
 
 
-def _arranged(part: Tensor, order: Order, scratch: Scratch, name: str) -> Tensor:
-    """Returns a part of some frames in this order, its last dimension dense."""
-    part = order.arrange(part)
-    return part if part.stride(-1) == 1 else scratch(name, part.shape).copy_(part)
+def _blocks(
+    tensor: Tensor | None, order: Order, count: int, size: int
+) -> Sequence[Tensor] | Sequence[None]:
+    """Returns views of `size` frames each in this order, the columns of a factor at the front.
+
+    What all frames share is the same in every block.
+    """
+    blocks = math.ceil(count / size)
+    if tensor is None:
+        return [None] * blocks
+    arranged, frames = order.arrange(tensor), -1 if order.components == 0 else 0
+    if tensor.dim() == 4:
+        arranged, frames = arranged.movedim(order.features + 1, 0), -1 if frames else 1
+    if len(tensor) != count:
+        return [arranged] * blocks
+    return arranged.split(size, dim=frames)
 
 
-def _columns(factor: Tensor, order: Order, scratch: Scratch) -> Tensor:
-    """Returns a copy of the columns of U (n, K, D, R) as (R, n, K, D), arranged in this order."""
-    columns = order.arrange(factor).movedim(order.features + 1, 0)
-    if columns.shape[0] == 1 and columns.stride(-1) == 1:
-        return columns  # one column stays as it is
-    return scratch("columns", columns.shape).copy_(columns)
+def _dense(part: Tensor | None, scratch: Scratch, name: str, copy: bool = False) -> Tensor:
+    """Returns a part whose last dimension is dense: itself, or a copy in the scratch."""
+    assert part is not None
+    return scratch(name, part.shape).copy_(part) if copy or part.stride(-1) != 1 else part

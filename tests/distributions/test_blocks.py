@@ -27,6 +27,12 @@ def draw(frames: int, components: int, features: int, rank: int) -> tuple[dense.
     return parameters, torch.randn(frames, features, dtype=torch.float64)
 
 
+def arrange(order: Order, name: str, tensor: Tensor) -> Tensor:
+    """Returns a view in this order, the columns of a factor at the front."""
+    arranged = order.arrange(tensor)
+    return arranged.movedim(order.features + 1, 0) if name == "factor" else arranged
+
+
 def evaluate(
     order: Order, parameters: dense.Parameters, value: Tensor, weight: Tensor | None
 ) -> tuple[Tensor, dense.Parameters]:
@@ -34,12 +40,10 @@ def evaluate(
     gradients = {name: torch.full_like(tensor, math.nan) for name, tensor in parameters.items()}
     gradients["value"] = torch.full_like(value, math.nan)
     names = ("logits", "loc", "diagonal", "factor", "value")
-    targets = Targets(*(order.arrange(gradients[name]) for name in names))
-    columns = order.arrange(parameters["factor"]).movedim(order.features + 1, 0).contiguous()
+    targets = Targets(*(arrange(order, name, gradients[name]) for name in names))
     log_prob = block_log_prob(
         order,
-        *(order.arrange(parameters[name]).contiguous() for name in names[:3]),
-        columns,
+        *(arrange(order, name, parameters[name]).clone() for name in names[:4]),
         order.arrange(value).contiguous(),
         Scratch(value),
         targets,
@@ -93,12 +97,11 @@ def test_what_is_shared_gets_the_sum_of_all_frames(order: Order) -> None:
         order_names = ("logits", "loc", "diagonal", "factor")
         found = block_log_prob(
             order,
-            *(order.arrange(mixed[name]).contiguous() for name in order_names[:3]),
-            order.arrange(mixed["factor"]).movedim(order.features + 1, 0).contiguous(),
+            *(arrange(order, name, mixed[name]).clone() for name in order_names),
             order.arrange(value).contiguous(),
             Scratch(value),
             Targets(
-                *(order.arrange(sums[name]) for name in order_names),
+                *(arrange(order, name, sums[name]) for name in order_names),
                 shared=tuple({"logits": "log_weights"}.get(name, name) for name in names),
             ),
             weight,
@@ -118,11 +121,13 @@ def test_each_gradient_alone_is_the_same(order: Order, wanted: str) -> None:
     alone = torch.full_like(everything[name], math.nan)
     block_log_prob(
         order,
-        *(order.arrange(parameters[n]).contiguous() for n in ("logits", "loc", "diagonal")),
-        order.arrange(parameters["factor"]).movedim(order.features + 1, 0).contiguous(),
+        *(
+            arrange(order, n, parameters[n]).clone()
+            for n in ("logits", "loc", "diagonal", "factor")
+        ),
         order.arrange(value).contiguous(),
         Scratch(value),
-        Targets(**{wanted: order.arrange(alone)}),
+        Targets(**{wanted: arrange(order, wanted, alone)}),
     )
     torch.testing.assert_close(alone, everything[name])
 
@@ -133,7 +138,9 @@ def test_orthogonal_columns_decompose_the_capacitance(rank: int) -> None:
     factor = torch.randn(3, 6, rank, dtype=torch.float64)
     columns = factor.movedim(-1, 0).contiguous()
     basis, rows, pivots = orthogonalise(1 / diagonal, columns, 1, Scratch(factor))
-    lower = rows.squeeze(-1).movedim(-1, 0).tril()  # N, (3, R, R)
+    lower = torch.eye(rank, dtype=torch.float64).repeat(3, 1, 1)  # N, (3, R, R)
+    for i, row in enumerate(rows[1:], start=1):
+        lower[:, i, :i] = row.squeeze(-1).mT
     capacitance = torch.eye(rank) + factor.mT @ (factor / diagonal.unsqueeze(-1))
     torch.testing.assert_close(
         lower @ capacitance @ lower.mT, torch.diag_embed(pivots.squeeze(-1).mT)

@@ -182,7 +182,7 @@ def test_gradients_of_some_inputs_alone(wanted: int) -> None:
     components=st.integers(1, 4),
     features=st.integers(1, 14),
     rank=st.integers(0, linalg.UNROLLED_RANK + 1),
-    size=st.sampled_from([1, 60, 45_000]),
+    size=st.sampled_from([1, 60, 49_152]),
     innermost=st.booleans(),
     seed=st.integers(0, 2**16),
 )
