@@ -10,6 +10,7 @@ from torch import Size, Tensor
 from torch.distributions import Distribution, constraints
 
 from seqmdn import linalg
+from seqmdn.distributions.density import gaussian_log_density, mixture_log_prob
 from seqmdn.distributions.features import check_event, select_features, split_features
 from seqmdn.distributions.missing import (
     check_mask,
@@ -76,9 +77,12 @@ class LowRankPrecisionNormal(Distribution):
         if factor is None:
             factor = diagonal.new_zeros((*diagonal.shape, 0))
         batch_shape, features = _common_shape(loc, diagonal, factor)
-        self.loc = linalg.widen(loc).expand(*batch_shape, features)
-        self.diagonal = linalg.widen(diagonal).expand(*batch_shape, features)
-        self.factor = linalg.widen(factor).expand(*batch_shape, features, factor.shape[-1])
+        # Not expanded: what is shared by many contexts has a gradient of its own size.
+        self._own = linalg.widen(loc), linalg.widen(diagonal), linalg.widen(factor)
+        loc, diagonal, factor = self._own
+        self.loc = loc.expand(*batch_shape, features)
+        self.diagonal = diagonal.expand(*batch_shape, features)
+        self.factor = factor.expand(*batch_shape, features, factor.shape[-1])
         # torch's own check costs as much as a diagonal density and fails on an empty factor.
         super().__init__(batch_shape, Size([features]), validate_args=False)
         self._validate_args = (
@@ -133,17 +137,13 @@ class LowRankPrecisionNormal(Distribution):
             return self._log_density_of_observed(value, mask).where(mask.any(-1), 0)
         if self._validate_args:
             self._validate_sample(value)
-        return self._log_density(value)
+        loc, diagonal, factor = self._own
+        return mixture_log_prob(  # a mixture of one
+            loc.new_zeros(1), loc.unsqueeze(-2), diagonal.unsqueeze(-2), factor.unsqueeze(-3), value
+        )
 
-    @linalg.full_precision
     def _log_density(self, value: Tensor) -> Tensor:
-        residual = value - self.loc
-        constant = 0.5 * self.event_shape[0] * math.log(2 * math.pi)
-        if self.rank == 0:
-            terms = self.diagonal.log() - self.diagonal * residual.square()
-            return 0.5 * terms.sum(-1) - constant
-        quadratic = linalg.quadratic_form(self.diagonal, self.factor, residual)
-        return 0.5 * (linalg.log_determinant(self.diagonal, self.factor) - quadratic) - constant
+        return gaussian_log_density(self.loc, self.diagonal, self.factor, value)
 
     @linalg.full_precision
     def _log_density_of_observed(self, value: Tensor, mask: Tensor) -> Tensor:
@@ -277,6 +277,7 @@ class LowRankPrecisionNormal(Distribution):
     ) -> LowRankPrecisionNormal:
         new = self._get_checked_instance(LowRankPrecisionNormal, _instance)
         batch_shape, features = Size(batch_shape), self.event_shape[0]
+        new._own = self._own
         new.loc = self.loc.expand(*batch_shape, features)
         new.diagonal = self.diagonal.expand(*batch_shape, features)
         new.factor = self.factor.expand(*batch_shape, features, self.rank)
@@ -306,6 +307,11 @@ class LowRankPrecisionNormal(Distribution):
 
 def _check_values(loc: Tensor, diagonal: Tensor, factor: Tensor) -> None:
     """Raises ValueError for a parameter that is NaN or a diagonal that is not positive."""
+    # One pass over each, and one answer to wait for: a sum is NaN where an entry is. It is NaN of
+    # inf - inf too, and entries that are not finite are looked at one by one.
+    total = loc.detach().sum() + factor.detach().sum()
+    if bool((diagonal.detach().amin() > 0) & ~torch.isnan(total)) if loc.numel() else True:
+        return
     for name, tensor in (("loc", loc), ("diagonal", diagonal), ("factor", factor)):
         wrong = torch.isnan(tensor)
         if wrong.any():

@@ -6,9 +6,10 @@ from collections.abc import Sequence
 
 import torch
 from torch import Size, Tensor
-from torch.distributions import Categorical, MixtureSameFamily, constraints
+from torch.distributions import Categorical, Distribution, MixtureSameFamily, constraints
 
 from seqmdn import linalg
+from seqmdn.distributions.density import mixture_log_prob
 from seqmdn.distributions.entropy import EntropyBounds, entropy_bounds
 from seqmdn.distributions.features import check_event, split_features
 from seqmdn.distributions.gaussian import LowRankPrecisionNormal
@@ -79,12 +80,11 @@ class Mixture(MixtureSameFamily):
             batch = torch.broadcast_shapes(weights.batch_shape, components.batch_shape[:-1])
         except RuntimeError:
             raise ValueError(misfit) from None
-        log_weights = log_weights_of(weights)
-        dtype = torch.promote_types(log_weights.dtype, components.loc.dtype)
+        dtype = torch.promote_types(linalg.widen(weights._param).dtype, components.loc.dtype)
+        if Distribution._validate_args if validate_args is None else validate_args:
+            _check_weights(weights)
         super().__init__(
-            Categorical(
-                logits=log_weights.to(dtype).expand(*batch, -1), validate_args=validate_args
-            ),
+            _with_logits(weights, dtype, validate_args).expand(batch),
             components.expand((*batch, components.batch_shape[-1])),
             validate_args=validate_args,
         )
@@ -170,7 +170,12 @@ class Mixture(MixtureSameFamily):
             )  # (*sample, *batch, K)
             total = torch.logsumexp(self.mixture_distribution.logits + density, dim=-1)
             return total.where(mask.any(-1), 0)
-        return torch.logsumexp(self._joint(value), dim=-1)
+        check_event(value, self.event_shape[0])
+        if self._validate_args:
+            self._validate_sample(value)
+        return mixture_log_prob(
+            self.mixture_distribution.logits, *self.component_distribution._own, value
+        )
 
     def responsibilities(self, value: Tensor) -> Tensor:
         r"""Returns :math:`p(k \mid y)`, (*sample, *batch, K), of values (*sample, *batch, D)."""
@@ -339,9 +344,32 @@ def log_weights_of(categorical: Categorical) -> Tensor:  # (*batch, K)
         >>> log_weights_of(Categorical(probs=torch.tensor([0.0, 1.0])))
         tensor([-inf, 0.])
     """
+    parameter = linalg.widen(categorical._param)
     if categorical._param is categorical.__dict__.get("probs"):
-        return linalg.widen(categorical.probs).log()
-    return torch.log_softmax(linalg.widen(categorical.logits), dim=-1)
+        return parameter.log()
+    # In half precision, torch's own normalisation is off by as much.
+    return parameter if parameter is categorical._param else torch.log_softmax(parameter, dim=-1)
+
+
+def _with_logits(
+    weights: Categorical, dtype: torch.dtype, validate_args: bool | None
+) -> Categorical:
+    """Returns the same weights by exact log-weights of this precision."""
+    log_weights = log_weights_of(weights).to(dtype)
+    if log_weights is weights._param:
+        return weights  # to normalise again costs as much as the density of a few features
+    return Categorical(logits=log_weights, validate_args=validate_args)
+
+
+def _check_weights(weights: Categorical) -> None:
+    """Raises ValueError for weights that are NaN, in one pass: a sum is NaN where an entry is."""
+    parameter = weights._param.detach()
+    if torch.isnan(parameter.sum()) and torch.isnan(parameter).any():
+        raise ValueError(
+            f"the weights hold {int(torch.isnan(parameter).sum())} NaN in {parameter.numel()}"
+            f" values, shape {tuple(parameter.shape)}. Look for a diverged step or for NaN in the"
+            " data before it; or for logits that are -inf for every component."
+        )
 
 
 def tempered_weights(categorical: Categorical, mixing: float | Tensor) -> Categorical:

@@ -1,0 +1,1 @@
+"""Measurements of seqmdn against what else computes the same, both sides in one run."""

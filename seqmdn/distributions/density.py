@@ -1,0 +1,281 @@
+r"""The log-density of a joint mixture of Gaussians D + UU', with its gradients in closed form.
+
+.. math:: \log p(y) = \log \sum_k \exp\left(\log \pi_k + \tfrac12 \left(\log|\Lambda_k|
+    - (y - \mu_k)^\top \Lambda_k (y - \mu_k) - D \log 2\pi\right)\right)
+
+`joint_log_density` is the formula in plain operations, which autograd differentiates.
+`mixture_log_prob` gives the same numbers block by block, near the core, and keeps nothing but the
+gradients: half the time and half the memory (measured in benchmarks/README.md).
+"""
+
+from __future__ import annotations
+
+import functools
+import math
+from collections.abc import Sequence
+from typing import Any
+
+import torch
+from torch import Size, Tensor
+from torch.autograd import Function
+
+from seqmdn import linalg
+from seqmdn.distributions.blocks import (
+    FRAMES_FIRST,
+    FRAMES_LAST,
+    Order,
+    Scratch,
+    Targets,
+    block_log_prob,
+)
+
+__all__ = ["gaussian_log_density", "joint_log_density", "mixture_log_prob"]
+
+# Numbers in all arrays of a block together, and the fewest in one of them: the first keeps them
+# near a core, the second keeps the arithmetic longer than what calls it.
+SCRATCH, BLOCK = 3 * 2**17, 3 * 2**14
+# Below as many features, rows of D numbers are too short to run along.
+SHORT = 12
+
+
+@linalg.full_precision
+def gaussian_log_density(
+    loc: Tensor,  # (*batch, D)
+    diagonal: Tensor,  # (*batch, D)
+    factor: Tensor,  # (*batch, D, R)
+    value: Tensor,  # (*batch, D)
+) -> Tensor:  # (*batch,)
+    """Returns the Gaussian's log-density in nats, by plain operations.
+
+    Example:
+        >>> zero, one = torch.zeros(2), torch.ones(2)
+        >>> gaussian_log_density(zero, one, torch.ones(2, 1), zero)  # log(3) / 2 - log(2 pi)
+        tensor(-1.2886)
+    """
+    residual = value - loc
+    constant = 0.5 * loc.shape[-1] * math.log(2 * math.pi)
+    if factor.shape[-1] == 0:
+        return 0.5 * (diagonal.log() - diagonal * residual.square()).sum(-1) - constant
+    quadratic = linalg.quadratic_form(diagonal, factor, residual)
+    return 0.5 * (linalg.log_determinant(diagonal, factor) - quadratic) - constant
+
+
+@linalg.full_precision
+def joint_log_density(
+    log_weights: Tensor,  # (*batch, K)
+    loc: Tensor,  # (*batch, K, D)
+    diagonal: Tensor,  # (*batch, K, D)
+    factor: Tensor,  # (*batch, K, D, R)
+    value: Tensor,  # (*batch, D)
+) -> Tensor:  # (*batch, K)
+    r"""Returns :math:`\log \pi_k + \log N_k(y)` in nats, by plain operations.
+
+    The reference of `mixture_log_prob`: its logsumexp over the components is that.
+
+    Example:
+        >>> loc = torch.tensor([[0.0], [2.0]])
+        >>> joint_log_density(
+        ...     torch.tensor([0.5, 0.5]).log(), loc, torch.ones(2, 1), torch.zeros(2, 1, 0),
+        ...     torch.zeros(1),
+        ... )
+        tensor([-1.6121, -3.6121])
+    """
+    return log_weights + gaussian_log_density(loc, diagonal, factor, value.unsqueeze(-2))
+
+
+@linalg.full_precision
+def mixture_log_prob(
+    log_weights: Tensor,  # (*batch, K)
+    loc: Tensor,  # (*batch, K, D)
+    diagonal: Tensor,  # (*batch, K, D)
+    factor: Tensor,  # (*batch, K, D, R)
+    value: Tensor,  # (*batch, D)
+) -> Tensor:  # (*batch,)
+    """Returns the mixture's log-density in nats.
+
+    Batch shapes broadcast. What has no batch shape, or one of ones, is shared by all frames and
+    never repeated; its gradient is a sum over them. Derivatives of any order are right: those of
+    the gradients are autograd's, of `joint_log_density`.
+
+    Args:
+        log_weights: normalised log-weights, -inf for a component of the weight 0.
+        loc: means.
+        diagonal: d, positive.
+        factor: U; R = 0 is the diagonal case.
+        value: what the density is of.
+
+    Example:
+        >>> loc = torch.tensor([[0.0], [2.0]])
+        >>> mixture_log_prob(
+        ...     torch.tensor([0.5, 0.5]).log(), loc, torch.ones(2, 1), torch.zeros(2, 1, 0),
+        ...     torch.zeros(1),
+        ... )
+        tensor(-1.4852)
+    """
+    tensors = (log_weights, loc, diagonal, factor, value)
+    components, features, rank = log_weights.shape[-1], value.shape[-1], factor.shape[-1]
+    events = (
+        (components,),
+        (components, features),
+        (components, features),
+        (components, features, rank),
+        (features,),
+    )
+    batches = [t.shape[: -len(event)] for t, event in zip(tensors, events, strict=True)]
+    frames = torch.broadcast_shapes(*batches)
+    flat = _flatten(tensors, events, batches, frames)
+    if flat is None:
+        return torch.logsumexp(joint_log_density(*tensors), dim=-1)
+    return _MixtureLogProb.apply(torch.is_grad_enabled(), *flat).view(frames)
+
+
+def _flatten(
+    tensors: tuple[Tensor, ...],
+    events: tuple[tuple[int, ...], ...],
+    batches: list[Size],
+    frames: Size,
+) -> list[Tensor] | None:
+    """Returns the tensors with their batch shape flattened: all frames, or 1 where they share it.
+
+    None where blocks have no advantage: for high ranks, for no frames at all, and for contexts that
+    serve several values each, as the determinant of each would be computed for every value.
+    """
+    count = math.prod(frames)
+    if count == 0 or events[3][-1] > linalg.UNROLLED_RANK:
+        return None
+    if any(math.prod(batch) != 1 and batch != frames for batch in batches[:-1]):
+        return None
+    dtype = functools.reduce(torch.promote_types, [tensor.dtype for tensor in tensors])
+    flat = []
+    for tensor, event, batch in zip(tensors, events, batches, strict=True):
+        # One value for many contexts is repeated: it is small beside their parameters.
+        shared = math.prod(batch) == 1 and event is not events[-1]
+        tensor = tensor.to(dtype).expand(*(batch if shared else frames), *event)
+        flat.append(tensor.reshape(1 if shared else count, *event))
+    return flat
+
+
+class _MixtureLogProb(Function):
+    """Computes the log-density (N,) of tensors of N frames, or 1 where all frames share one.
+
+    The forward pass has all that the gradients need in the cache, so it writes them there and then;
+    the backward pass multiplies them by what reaches each frame. What is shared sums over the
+    frames, with weights known only then, so it waits for the backward pass.
+    """
+
+    @staticmethod
+    def forward(ctx: Any, differentiable: bool, *tensors: Tensor) -> Tensor:
+        ctx.save_for_backward(*tensors)
+        ctx.gradients = None
+        wanted = ctx.needs_input_grad[1:] if differentiable else (False,) * len(tensors)
+        count = len(tensors[-1])
+        if any(need and len(t) != count for need, t in zip(wanted, tensors, strict=True)):
+            wanted = (False,) * len(tensors)
+        log_prob, gradients = _evaluate(tensors, wanted)
+        if any(wanted):
+            ctx.gradients = gradients
+        return log_prob
+
+    @staticmethod
+    def backward(ctx: Any, gradient: Tensor) -> tuple[Tensor | None, ...]:
+        tensors = ctx.saved_tensors
+        wanted = ctx.needs_input_grad[1:]
+        if torch.is_grad_enabled():
+            return None, *_differentiable_gradients(tensors, wanted, gradient)
+        gradients, ctx.gradients = ctx.gradients, None  # a second pass computes them again
+        if gradients is None:
+            gradients = _evaluate(tensors, wanted, gradient)[1]
+        else:
+            for one in gradients:
+                if one is not None:
+                    one.mul_(gradient.view(-1, *[1] * (one.dim() - 1)))
+        return None, *gradients
+
+
+def _differentiable_gradients(
+    tensors: tuple[Tensor, ...], wanted: tuple[bool, ...], gradient: Tensor
+) -> list[Tensor | None]:
+    """Returns gradients that are functions of all tensors and of what reaches the log-density."""
+    log_prob = torch.logsumexp(joint_log_density(*tensors), dim=-1)
+    inputs = [tensor for tensor, need in zip(tensors, wanted, strict=True) if need]
+    found = iter(
+        torch.autograd.grad(log_prob, inputs, gradient, create_graph=True, allow_unused=True)
+    )
+    return [next(found) if need else None for need in wanted]
+
+
+def _evaluate(
+    tensors: tuple[Tensor, ...], wanted: tuple[bool, ...], gradient: Tensor | None = None
+) -> tuple[Tensor, list[Tensor | None]]:
+    """Returns the log-density (N,) and the wanted gradients, of weights `gradient` (N,) or 1."""
+    value = tensors[-1]
+    count, width = len(value), tensors[1].shape[1:].numel()
+    order = _order(tensors)
+    rank = tensors[3].shape[-1]
+    size = count  # on a GPU there is nothing to gain from a part of the frames
+    if value.is_cpu:
+        # Several threads wait for each other after every operation, so give them longer ones.
+        threads = 4 if torch.get_num_threads() > 1 else 1
+        size = max(1, threads * max(BLOCK, SCRATCH // (3 * rank + 2)) // width)
+    log_prob = value.new_empty(count)
+    gradients: list[Tensor | None] = [
+        None if not need else torch.empty_like(t) if len(t) == count else torch.zeros_like(t)
+        for t, need in zip(tensors, wanted, strict=True)
+    ]
+    shared = tuple(
+        name for name, t in zip(Targets._fields, tensors, strict=False) if len(t) != count
+    )
+    scratch = Scratch(value)
+    inputs = [_blocks(tensor, order, count, size) for tensor in tensors]
+    outputs = [_blocks(one, order, count, size) for one in gradients]
+    weights = [None] * len(inputs[-1]) if gradient is None else gradient.split(size)
+    for i, part in enumerate(log_prob.split(size)):
+        log_weights, loc, diagonal, columns, values = (blocks[i] for blocks in inputs)
+        assert columns is not None
+        part.copy_(
+            block_log_prob(
+                order,
+                _dense(log_weights, scratch, "log_weights"),
+                _dense(loc, scratch, "loc"),
+                _dense(diagonal, scratch, "diagonal"),
+                # More than one column is made orthogonal, in place.
+                _dense(columns, scratch, "columns", copy=columns.shape[0] > 1),
+                _dense(values, scratch, "value"),
+                scratch,
+                Targets._make([*(one[i] for one in outputs), shared]) if any(wanted) else None,
+                weights[i],
+            )
+        )
+    return log_prob, gradients
+
+
+def _order(tensors: tuple[Tensor, ...]) -> Order:
+    """Returns the order of dimensions that reads what the frames do not share as it lies."""
+    if tensors[1].shape[-1] < SHORT:
+        return FRAMES_LAST
+    large = [t for t in tensors[1:4] if len(t) == len(tensors[-1]) and t.numel()]
+    return FRAMES_LAST if large and all(t.stride(0) == 1 for t in large) else FRAMES_FIRST
+
+
+def _blocks(
+    tensor: Tensor | None, order: Order, count: int, size: int
+) -> Sequence[Tensor] | Sequence[None]:
+    """Returns views of `size` frames each in this order, the columns of a factor at the front.
+
+    What all frames share is the same in every block.
+    """
+    blocks = math.ceil(count / size)
+    if tensor is None:
+        return [None] * blocks
+    arranged, frames = order.arrange(tensor), -1 if order.components == 0 else 0
+    if tensor.dim() == 4:
+        arranged, frames = arranged.movedim(order.features + 1, 0), -1 if frames else 1
+    if len(tensor) != count:
+        return [arranged] * blocks
+    return arranged.split(size, dim=frames)
+
+
+def _dense(part: Tensor | None, scratch: Scratch, name: str, copy: bool = False) -> Tensor:
+    """Returns a part whose last dimension is dense: itself, or a copy in the scratch."""
+    assert part is not None
+    return scratch(name, part.shape).copy_(part) if copy or part.stride(-1) != 1 else part

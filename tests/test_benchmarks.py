@@ -1,0 +1,111 @@
+"""The benchmark: both sides compute the same thing, and what it measures is what it says."""
+
+from __future__ import annotations
+
+import re
+from pathlib import Path
+
+import pytest
+import torch
+
+from benchmarks import density, measure, opponents
+from benchmarks.measure import Comparison, compare, peak_memory
+
+README = Path(density.__file__).with_name("README.md").read_text()
+
+
+@pytest.mark.parametrize("sizes", [(20, 3, 5, 2), (20, 3, 32, 4)])
+@pytest.mark.parametrize("other", [opponents.dense_precision, opponents.plain])
+def test_opponents_of_low_rank_compute_what_ours_does(sizes: tuple, other: density.Density) -> None:
+    made, value = opponents.parameters(*sizes), torch.randn(sizes[0], sizes[2])
+    torch.testing.assert_close(
+        other(made, value), opponents.ours(made, value), rtol=1e-4, atol=1e-3
+    )
+
+
+def test_the_diagonal_opponent_computes_what_ours_does() -> None:
+    made, value = opponents.parameters(20, 3, 5, 0), torch.randn(20, 5)
+    inverted = made | {"diagonal": made["diagonal"].pow(-2)}
+    torch.testing.assert_close(
+        opponents.independent(made, value), opponents.ours(inverted, value), rtol=1e-4, atol=1e-4
+    )
+
+
+def test_the_bivariate_opponents_are_the_same_density() -> None:
+    made, value = opponents.parameters(20, 3, 2, 1), torch.randn(20, 2)
+    deviations = made["diagonal"]
+    correlation = torch.tanh(made["factor"][..., 0, 0])
+    # The triangle of [[s^2, r s t], [r s t, t^2]].
+    below = correlation * deviations[..., 1]
+    rest = deviations[..., 1] * (1 - correlation.square()).sqrt()
+    triangle = made | {
+        "diagonal": torch.stack([deviations[..., 0], rest], dim=-1),
+        "factor": below[..., None, None],
+    }
+    torch.testing.assert_close(
+        opponents.bivariate(made, value), opponents.triangular(triangle, value)
+    )
+
+
+def test_times_are_medians_of_pairs(monkeypatch: pytest.MonkeyPatch) -> None:
+    # Wall and processor, of ours and theirs by turns; the machine slows down in the second pair.
+    clock = iter([(1.0, 1.0), (4.0, 3.0), (10.0, 1.0), (20.0, 3.0), (1.0, 1.0), (3.0, 3.0)])
+    calls: list[str] = []
+    monkeypatch.setattr(measure, "_clock", lambda work: (work(), next(clock))[1])
+    found = compare(lambda: calls.append("a"), lambda: calls.append("b"), repeats=3, scale=2.0)
+    assert "".join(calls) == "ab" * 4
+    assert (found.ours, found.theirs, found.ratio) == (1.0, 8.0, 6.0)
+    assert (found.ours_processor, found.theirs_processor, found.ratio_processor) == (1.0, 6.0, 6.0)
+
+
+def test_the_profile_names_operations_and_adds_up() -> None:
+    tensor = torch.rand(200, 200)
+    table = measure.profiled(lambda: (tensor @ tensor).exp(), repeats=3).splitlines()
+    assert any(line.startswith("| aten::exp | 1 |") for line in table)
+    assert table[-1].startswith("| all |") and table[-1].endswith("100% |")
+
+
+def test_peak_memory_counts_what_is_held_at_one_time() -> None:
+    kept = torch.zeros(500_000)
+
+    def work() -> None:
+        first = kept + 1  # 2 MB
+        del first
+        second = torch.cat([kept, kept])  # 4 MB
+        third = second + 1  # 8 MB at one time
+        del second, third
+
+    assert peak_memory(work) == pytest.approx(8e6, rel=0.01)
+
+
+def test_a_step_counts_up() -> None:
+    line = density.line(density.ROWS[-3], 1, Comparison(0.3, 0.2, 0.3, 0.2, 0.2 / 0.3, 0.5), None)
+    assert "| 300.0 | 200.0 | 1.50 | 2.00 | ≤ 1.25 |" in line
+    assert line.count("|") == density.HEADER.count("|")
+
+
+def test_the_readme_holds_every_row_of_the_last_run() -> None:
+    table = README.split(density.BEGIN)[1].split(density.END)[0]
+    assert "cores" in table and f"torch {torch.__version__.split('.')[0]}" in table
+    for row in density.ROWS:
+        pattern = rf"^\| {re.escape(row.name)} \| {re.escape(row.against)} \| [12] \|"
+        assert len(re.findall(pattern, table, flags=re.M)) == 2, f"{row.name}, {row.against}"
+
+
+def test_a_run_writes_its_table(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture
+) -> None:
+    copy = tmp_path / "README.md"
+    copy.write_text(f"before\n{density.BEGIN}\nold\n{density.END}\nafter\n")
+    monkeypatch.setattr(density, "README", copy)
+    small = density.density_row((8, 2, 3, 1), "plain", opponents.plain, 2, memory=True)
+    monkeypatch.setattr(density, "ROWS", [small])
+    threads = torch.get_num_threads()
+    try:
+        density.main(["--repeats", "1", "--threads", "1", "--write"])
+    finally:
+        torch.set_num_threads(threads)
+    text = copy.read_text()
+    assert text.startswith("before\n") and text.endswith("after\n") and "old" not in text
+    assert "| (8, 2, 3, 1) | plain | 1 |" in text
+    assert "| (8, 2, 3, 1) | plain | 1 |" in capsys.readouterr().out
