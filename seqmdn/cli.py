@@ -99,6 +99,11 @@ def _fit(words: list[str]) -> None:
         words = ["-c", str(settings), *words]
     config = parser.parse_args(words)
     out, resume, progress = (config.pop(name) for name in ("out", "resume", "progress"))
+    if resume and out and out.resolve() != resume.resolve():
+        raise ConfigurationError(
+            f"expected --resume without --out, since a run goes on in its own folder {resume}, "
+            f"found --out {out}: leave --out away, or copy the run there and resume the copy"
+        )
     out = resume or out or Path("runs") / time.strftime("%Y%m%d-%H%M%S")
     try:
         with _telling(progress) as report:

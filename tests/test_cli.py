@@ -411,6 +411,20 @@ def test_a_run_that_cannot_be_gone_on_with(
     assert "there is no checkpoint" in refused("fit", "--resume", run)
 
 
+def test_a_run_goes_on_in_its_own_folder_only(
+    small_run: Path, tmp_path: Path, refused: Refused, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    run = Path(shutil.copytree(small_run, tmp_path / "run"))
+    other = tmp_path / "other"
+    for options in (["--resume", run, "--out", other], [f"--out={other}", f"--resume={run}"]):
+        message = refused("fit", *options, status=2)
+        assert f"own folder {run}, found --out {other}: leave --out away, or copy" in message
+    assert checkpoint(run)["global_step"] == 12 and metrics(run) == metrics(small_run)
+    monkeypatch.chdir(tmp_path)
+    main(["fit", "--resume", str(run), "--out", "run", "--trainer.max_steps=13"])
+    assert checkpoint(run)["global_step"] == 13, "its own folder, by another name"
+
+
 def test_an_out_that_cannot_be_written(small_run: Path, tmp_path: Path, refused: Refused) -> None:
     file = tmp_path / "file"
     file.write_text("old")
