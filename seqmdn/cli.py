@@ -190,7 +190,14 @@ def _compare(words: list[str]) -> None:
     options, overrides = parser.parse_known_args(words)
     recipe: Path = options.recipe
     out: Path = options.out or Path("results", *recipe.resolve().parts[-2:])
-    jobs = options.jobs or (1 if torch.cuda.is_available() else os.cpu_count() or 1)
+    jobs = options.jobs
+    if jobs is None:
+        jobs = 1 if torch.cuda.is_available() else os.cpu_count() or 1
+    if jobs < 1:
+        raise ConfigurationError(
+            f"expected --jobs of 1 or more trainings at a time, found {jobs}: leave it away for "
+            "one a core, or for one alone where there is a GPU"
+        )
     models = options.models or recipe_models(recipe)
     tasks = plan(recipe, models, options.seeds, out, overrides)
     old = [task for task in tasks if (task.out / "config.yaml").exists()]

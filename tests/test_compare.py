@@ -492,6 +492,8 @@ def test_what_was_missing_is_trained(
     [
         (["--models", "rmdn", "foo"], "has no model 'foo': choose among rmdn, frmdn"),
         (["--seeds", "0"], "seeds must be at least 1, found 0"),
+        (["--jobs", "0"], "expected --jobs of 1 or more trainings at a time, found 0: leave it"),
+        (["--jobs", "-1"], "expected --jobs of 1 or more trainings at a time, found -1: leave"),
         (["--trainer.max_stepz", "3"], "no option --trainer.max_stepz: did you mean --trainer.max"),
         (["--seedz", "3"], "there is no option --seedz: did you mean --seed?"),
         (["--model.init_args.head.init_args.rankk", "1"], "did you mean rank?"),
