@@ -169,7 +169,8 @@ def _sample(words: list[str]) -> None:
         scale=options.scale,
         seed=options.seed,
     )
-    save_sequences(options.out, drawn, real, run.data.store)
+    command = shlex.join(["seqmdn", "sample", *words])
+    save_sequences(options.out, drawn, real, run.data.store, run.checkpoint, command)
     print(f"{options.num} sequences of {drawn.values.shape[1]} frames: {options.out}")
 
 

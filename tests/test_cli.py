@@ -17,7 +17,7 @@ from PIL import Image
 
 import seqmdn
 from seqmdn.cli import main
-from seqmdn.data import Store
+from seqmdn.data import Store, file_sha256
 from seqmdn.runs import draw, load_run
 from tests.small import (
     checkpoint,
@@ -228,6 +228,29 @@ def test_sample_writes_what_the_ending_says(
             assert picture.format == "PNG"
     else:
         assert "<svg" in path.read_text()
+
+
+def test_a_drawn_store_can_be_scored(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    store = write_store(tmp_path / "walks.h5", context=True, attributes={"sequence": "walk"})
+    recipe = write_recipe(tmp_path / "recipe", store, noise=None, per="sequence")
+    train(recipe, tmp_path / "run", "--trainer.max_steps=4")
+    path = tmp_path / "drawn.h5"
+    words = ["sample", str(tmp_path / "run"), "--num", "30", "--out", str(path)]
+    main(words)
+    run = load_run(tmp_path / "run")
+    with Store(path) as found:
+        assert found.attributes["command"] == " ".join(["seqmdn", *words])
+        drawn_by = found.attributes["source"][0]
+        assert drawn_by == {
+            "file": "run/checkpoints/best.ckpt",
+            "sha256": file_sha256(run.checkpoint),
+        }
+    capsys.readouterr()
+    main(["evaluate", str(run.checkpoint), "--data", str(path)])
+    with torch.no_grad():
+        nll = -run.model.log_prob(draw(run, 30)[0]).mean()
+    printed = capsys.readouterr().out
+    assert f": test NLL {nll:.4f} ± " in printed and "nats/walk" in printed
 
 
 def test_sample_takes_seed_prime_and_temperature(small_run: Path, tmp_path: Path) -> None:
