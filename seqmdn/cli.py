@@ -33,6 +33,7 @@ from seqmdn.compare import (
     recipe_models,
     train_all,
 )
+from seqmdn.comparison import revision_warning
 from seqmdn.configuration import ConfigurationError, fit_parser
 from seqmdn.export import check_ending, save_sequences
 from seqmdn.plotting import calibration_figure
@@ -207,6 +208,8 @@ def _compare(words: list[str]) -> None:
             f"{out} holds a comparison already: keep its runs by --resume, or choose another --out"
         )
     check_resumable(old)
+    if (warning := revision_warning(out)) is not None:
+        print(f"seqmdn: {warning}", file=sys.stderr)
     try:
         with _bars() as bars:
             known = {

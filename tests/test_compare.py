@@ -343,6 +343,32 @@ def test_other_options_are_no_resumption(
     assert "begun under another configuration: expected trainer.max_steps 9, found 8" in message
 
 
+def test_a_store_or_code_that_changed_is_told(
+    out: Path, recipe: Path, command: list[str], tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    copy = Path(shutil.copytree(out, tmp_path / "out"))
+    words = [str(copy) if word == str(out) else word for word in command]
+    found = json.loads((copy / "compare.json").read_text())
+    found["versions"]["git"] = "a1b2c3"
+    (copy / "compare.json").write_text(json.dumps(found))
+    capsys.readouterr()
+    main([*words, "--resume"])
+    lines = [line for line in capsys.readouterr().err.splitlines() if line.startswith("seqmdn: ")]
+    now = git_revision()
+    assert now is None or (
+        len(lines) == 1 and f"revision a1b2c3 of the code, those to come of {now}" in lines[0]
+    )
+    store = recipe.parents[2] / "walks.h5"
+    old = store.read_bytes()
+    try:
+        write_store(store, noisy=True, seed=6)
+        message = refused(capsys, *words[1:], "--resume")
+    finally:
+        store.write_bytes(old)
+    assert f"rmdn-0 was trained on another store than {store} is now" in message
+    assert message.endswith("choose another --out")
+
+
 def test_what_was_missing_is_trained(
     out: Path, recipe: Path, command: list[str], tmp_path: Path
 ) -> None:
