@@ -31,6 +31,7 @@ from seqmdn.compare import (
     markdown_table,
     plan,
     recipe_models,
+    score_all,
     train_all,
 )
 from seqmdn.comparison import revision_warning
@@ -189,6 +190,9 @@ def _compare(words: list[str]) -> None:
     parser.add_argument("--out", type=Path, help="results/TASK/DATASET by default")
     parser.add_argument("--jobs", type=int, help="trainings at a time; one a core without a GPU")
     parser.add_argument("--resume", action="store_true", help="keep what was finished before")
+    parser.add_argument(
+        "--scores", action="store_true", help="also CRPS, energy score and calibration of each run"
+    )
     options, overrides = parser.parse_known_args(words)
     recipe: Path = options.recipe
     out: Path = options.out or Path("results", *recipe.resolve().parts[-2:])
@@ -225,9 +229,14 @@ def _compare(words: list[str]) -> None:
             train_all(tasks, min(jobs, len(tasks)), options.resume, report)
     except Interrupted as stop:
         raise Interrupted(f"{stop}; go on by repeating the command with --resume") from None
+    if options.scores:
+        with _bars() as bars:
+            bar = bars.add_task("scores", total=len(tasks), nll="")
+            score_all(tasks, scored=lambda _: bars.advance(bar))
     result = compare(recipe, tasks, out, shlex.join(["seqmdn", "compare", *words]))
     _show(markdown_table(result))
-    print(f"Written: {out}/compare.json, compare.md, compare.png")
+    more = ", calibration.png" if (out / "calibration.png").exists() else ""
+    print(f"Written: {out}/compare.json, compare.md, compare.png{more}")
 
 
 def _parser(command: str, description: str) -> argparse.ArgumentParser:

@@ -20,8 +20,8 @@ from seqmdn.comparison import (
     summarise,
 )
 from seqmdn.files import save_json, save_text
-from seqmdn.plotting import comparison_figure
-from seqmdn.runs import Interrupted, draw, learning_curve, load_run
+from seqmdn.plotting import calibration_figure, comparison_figure
+from seqmdn.runs import Interrupted, draw, learning_curve, load_run, score
 
 __all__ = [
     "Task",
@@ -30,6 +30,7 @@ __all__ = [
     "markdown_table",
     "plan",
     "recipe_models",
+    "score_all",
     "summarise",
     "train_all",
 ]
@@ -101,6 +102,32 @@ def train_all(
     pool.shutdown()
 
 
+def score_all(
+    tasks: Sequence[Task], draws: int = 200, scored: Callable[[Task], None] | None = None
+) -> None:
+    """Add the scores beside the likelihood to the ``metrics.json`` of every finished run.
+
+    Runs that have them keep them as they are, and every run what it says of its likelihood, its
+    time and its device.
+
+    Args:
+        tasks: The finished trainings.
+        draws: Draws of each test frame.
+        scored: Called with each task whose run has its scores.
+
+    Raises:
+        ValueError: If a model has no density of single frames.
+    """
+    for task in tasks:
+        path = task.out / "metrics.json"
+        found = json.loads(path.read_text())
+        # A run last scored on another split is refused once the table is made.
+        if "crps" not in found and found["split"] == "test":
+            save_json(path, score(load_run(task.out), "test", draws) | found)
+        if scored is not None:
+            scored(task)
+
+
 def compare(
     recipe: Path,
     tasks: Sequence[Task],
@@ -109,10 +136,13 @@ def compare(
 ) -> dict[str, Any]:
     """Gather finished runs into one table: ``compare.json``, ``compare.md`` and ``compare.png``.
 
+    Where runs have scores beside the likelihood (:func:`score_all`), these are in the table, and
+    ``calibration.png`` shows the calibration of each model's first run.
+
     Args:
         recipe: The recipe's folder.
         tasks: The finished trainings.
-        out: Where the three files go.
+        out: Where the files go.
         command: The command that did it, for the record.
 
     Returns:
@@ -128,6 +158,16 @@ def compare(
     save_json(out / "compare.json", result)
     save_text(out / "compare.md", markdown_table(result))
     _draw(tasks, result, out / "compare.png")
+    firsts = {task.model: found for task, found in reversed(metrics.items())}
+    calibrations = {
+        name: firsts[name]["calibration"]
+        for name, entry in result["models"].items()
+        if "crps" in entry
+    }
+    if calibrations:
+        calibration_figure(out / "calibration.png", calibrations)
+    else:  # one of before is not of these runs
+        (out / "calibration.png").unlink(missing_ok=True)
     return result
 
 

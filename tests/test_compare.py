@@ -19,10 +19,10 @@ from PIL import Image
 import seqmdn
 import seqmdn.compare
 from seqmdn.cli import main
-from seqmdn.compare import Task, compare, markdown_table, plan, train_all
+from seqmdn.compare import Task, compare, markdown_table, plan, score_all, train_all
 from seqmdn.comparison import git_revision
 from seqmdn.data import Store
-from seqmdn.runs import learning_curve, load_run
+from seqmdn.runs import learning_curve, load_run, score
 from tests.small import cells, checkpoint, hidden_files, metrics, write_recipe, write_store
 
 ROOT = Path(__file__).parents[1]
@@ -385,6 +385,56 @@ def test_what_was_missing_is_trained(
         again, before = metrics(copy / "runs" / name), metrics(out / "runs" / name)
         assert again["nll_per_sequence"] == before["nll_per_sequence"]
         assert again["steps"] == before["steps"]
+
+
+def test_scores_are_added_to_what_is_finished(
+    out: Path,
+    recipe: Path,
+    command: list[str],
+    result: dict[str, Any],
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    copy = Path(shutil.copytree(out, tmp_path / "out"))
+    words = [str(copy) if word == str(out) else word for word in command]
+    before = times(copy)
+    main([*words, "--resume", "--scores"])
+    assert times(copy) == before
+    assert "compare.md, compare.png, calibration.png" in capsys.readouterr().out
+    with Image.open(copy / "calibration.png") as picture:
+        assert picture.format == "PNG"
+    new = json.loads((copy / "compare.json").read_text())
+    runs = {name: metrics(copy / "runs" / name) for name in RUNS}
+    for name, found in runs.items():
+        old = metrics(out / "runs" / name)
+        assert {key: found[key] for key in old} == old and "crps" not in old
+        model = load_run(copy / "runs" / name)
+        assert found["crps"] == score(model, "test", 200)["crps"]
+    for name, entry in new["models"].items():
+        own = [runs[f"{name}-{seed}"] for seed in (0, 1)]
+        for key in ("crps", "energy_score", "coverage_90"):
+            assert entry.pop(key) == pytest.approx(np.mean([run[key] for run in own]))
+            assert entry.pop(f"{key}_stderr") > 0
+        assert entry == result["models"][name]
+    assert "| CRPS |" in (copy / "compare.md").read_text()
+
+    shown: list[tuple[Path, dict[str, Any]]] = []
+    monkeypatch.setattr(seqmdn.compare, "calibration_figure", lambda *page: shown.append(page))
+    monkeypatch.setattr(seqmdn.compare, "comparison_figure", lambda *_, **__: None)
+    monkeypatch.setattr(seqmdn.compare, "score", lambda *_: pytest.fail("scored already"))
+    tasks = plan(recipe, ["rmdn", "frmdn"], 2, copy, ["--trainer.max_steps", "8"])
+    told: list[Task] = []
+    score_all(tasks, scored=told.append)
+    assert told == tasks
+    compare(recipe, tasks, copy, "")
+    first = {name: runs[f"{name}-0"]["calibration"] for name in ("rmdn", "frmdn")}
+    assert shown == [(copy / "calibration.png", first)]
+    for name in RUNS:
+        shutil.copy(out / "runs" / name / "metrics.json", copy / "runs" / name)
+    again = compare(recipe, tasks, copy, "")
+    assert again["models"] == result["models"]
+    assert len(shown) == 1 and not (copy / "calibration.png").exists(), "of other scores"
 
 
 # --------------------------------------------------------------------------------------------------

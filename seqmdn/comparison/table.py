@@ -12,6 +12,9 @@ from seqmdn.comparison.tasks import Task
 
 __all__ = ["markdown_table", "summarise"]
 
+# Beside the likelihood, each with its standard error under the same name and "_stderr".
+SCORES = ("crps", "energy_score", "coverage_90")
+
 
 def summarise(
     recipe: Path,
@@ -19,7 +22,16 @@ def summarise(
     command: str,
     limit_valid: float | None = None,
 ) -> dict[str, Any]:
-    """Return the content of ``compare.json`` from each run's metrics and the validation limit."""
+    r"""Return the content of ``compare.json`` from each run's metrics and the validation limit.
+
+    A model all of whose runs have scores beside the likelihood has in its entry the mean of each
+    score over seeds and its standard error: :math:`\sqrt{\overline{s^2} + v / n}` of the
+    standard errors s over sequences of its n runs and the variance v of their scores. That is an
+    upper bound, since the mean over seeds varies less over sequences than one run does.
+
+    Raises:
+        ValueError: If the runs were not scored on the same data, or not on the test split.
+    """
     first = next(iter(metrics.values()))
     for task, found in metrics.items():
         if found["split"] != "test":
@@ -66,13 +78,16 @@ def summarise(
 def markdown_table(result: Mapping[str, Any]) -> str:
     """Return the table of a comparison, best model in bold, for a README.
 
-    The last but two column is the difference to the best model, paired sequence by sequence.
+    The column "minus best" is the difference to the best model, paired sequence by sequence. Scores
+    beside the likelihood have columns where a model has some.
     """
     models, unit = result["models"], result["unit"]
     best = min(models, key=lambda name: models[name]["nll"])
     limit = result.get("limit")
     head = ["model", f"NLL, {unit}", "bits/dim", f"minus best, {unit}"]
     head += [f"above the limit, {unit}"] if limit is not None else []
+    scored = any("crps" in entry for entry in models.values())
+    head += ["CRPS", "energy score", "in 90 % intervals"] if scored else []
     head += ["parameters", "training, s"]
     rows = []
     for name, entry in models.items():
@@ -84,6 +99,7 @@ def markdown_table(result: Mapping[str, Any]) -> str:
             "" if delta is None else f"{delta['delta']:+.3f} ± {delta['stderr']:.3f}",
         ]
         cells += [f"{entry['gap_to_limit']:.3f}"] if limit is not None else []
+        cells += _score_cells(entry) if scored else []
         cells += [f"{entry['params']:,}", f"{entry['seconds']:.0f}"]
         rows.append(cells)
     lines = [head, ["---"] + ["---:"] * (len(head) - 1), *rows]
@@ -96,6 +112,11 @@ def markdown_table(result: Mapping[str, Any]) -> str:
     )
     if limit is not None:
         words += f" No model can be below {limit:.2f} {unit}."
+    if scored:
+        words += (
+            " CRPS and energy score are in the data's own units, lower is better; 90 % of the "
+            "values should lie in 90 % intervals."
+        )
     return f"{table}\n\n{words}\n"
 
 
@@ -113,7 +134,22 @@ def _entry(values: np.ndarray, found: Sequence[Mapping[str, Any]]) -> dict[str, 
     }
     if "limit" in found[0]:
         entry["gap_to_limit"] = entry["nll"] - found[0]["limit"]
+    if all("crps" in m for m in found):
+        for key in SCORES:
+            scores = np.array([m[key] for m in found])  # (seeds,)
+            squared = np.square([m[f"{key}_stderr"] for m in found]).mean()
+            if len(scores) > 1:
+                squared += scores.var(ddof=1) / len(scores)
+            entry |= {key: float(scores.mean()), f"{key}_stderr": math.sqrt(squared)}
     return entry
+
+
+def _score_cells(entry: Mapping[str, Any]) -> list[str]:
+    if "crps" not in entry:
+        return [""] * len(SCORES)
+    cells = [f"{entry[key]:.4f} ± {entry[f'{key}_stderr']:.4f}" for key in SCORES[:2]]
+    share, error = (100 * entry[key] for key in ("coverage_90", "coverage_90_stderr"))
+    return [*cells, f"{share:.1f} ± {error:.1f} %"]
 
 
 def _standard_error(values: np.ndarray) -> float:

@@ -79,3 +79,38 @@ def test_runs_scored_otherwise_are_refused(change: dict[str, Any], message: str)
     list(found.values())[1].update(change)
     with pytest.raises(ValueError, match=message):
         summarise(Path("recipe"), found, "command")
+
+
+def with_scores(nll: float, seed: int, **scores: float) -> dict[Task, dict[str, Any]]:
+    """Metrics of one run of a model of that name with some scores, each with an error of 0.3."""
+    (found,) = runs_of(a=nll).values()
+    errors = {f"{key}_stderr": 0.3 for key in scores}
+    return {Task("a", seed, (), Path("a")): found | {"seed": seed} | scores | errors}
+
+
+def test_scores_are_means_over_seeds_with_both_kinds_of_chance() -> None:
+    first = with_scores(1.0, 0, crps=2.0, energy_score=5.0, coverage_90=0.8)
+    second = with_scores(1.0, 1, crps=3.0, energy_score=7.0, coverage_90=0.9)
+    for runs in (first, first | second):
+        entry = summarise(Path("recipe"), runs, "")["models"]["a"]
+        for key in ("crps", "energy_score", "coverage_90"):
+            values = [found[key] for found in runs.values()]
+            assert entry[key] == pytest.approx(sum(values) / len(values))
+            # Two values vary by half of their squared distance, their mean by half of that.
+            seeds = (values[-1] - values[0]) ** 2 / 4
+            assert entry[f"{key}_stderr"] == pytest.approx(math.sqrt(0.3**2 + seeds))
+
+
+def test_scores_have_columns_where_there_are_some() -> None:
+    scored = with_scores(1.0, 0, crps=2.0, energy_score=5.0, coverage_90=0.84)
+    plain = runs_of(b=2.0)
+    table = markdown_table(summarise(Path("recipe"), scored | plain, ""))
+    head, _, a, b = cells(table)
+    assert head[4:] == ["CRPS", "energy score", "in 90 % intervals", "parameters", "training, s"]
+    assert a[4:7] == ["2.0000 ± 0.3000", "5.0000 ± 0.3000", "84.0 ± 30.0 %"]
+    assert b[4:] == ["", "", "", "5", "1"]
+    assert "in the data's own units" in table
+    (half,) = with_scores(1.0, 1).items()
+    some = summarise(Path("recipe"), scored | dict([half]) | plain, "")
+    assert "crps" not in some["models"]["a"], "one of its runs has no scores"
+    assert markdown_table(some).count("CRPS") == 0
