@@ -31,8 +31,10 @@ from seqmdn.compare import (
     markdown_table,
     plan,
     recipe_models,
+    score_all,
     train_all,
 )
+from seqmdn.comparison import revision_warning
 from seqmdn.configuration import ConfigurationError, fit_parser
 from seqmdn.export import check_ending, save_sequences
 from seqmdn.plotting import calibration_figure
@@ -99,6 +101,11 @@ def _fit(words: list[str]) -> None:
         words = ["-c", str(settings), *words]
     config = parser.parse_args(words)
     out, resume, progress = (config.pop(name) for name in ("out", "resume", "progress"))
+    if resume and out and out.resolve() != resume.resolve():
+        raise ConfigurationError(
+            f"expected --resume without --out, since a run goes on in its own folder {resume}, "
+            f"found --out {out}: leave --out away, or copy the run there and resume the copy"
+        )
     out = resume or out or Path("runs") / time.strftime("%Y%m%d-%H%M%S")
     try:
         with _telling(progress) as report:
@@ -164,7 +171,8 @@ def _sample(words: list[str]) -> None:
         scale=options.scale,
         seed=options.seed,
     )
-    save_sequences(options.out, drawn, real, run.data.store)
+    command = shlex.join(["seqmdn", "sample", *words])
+    save_sequences(options.out, drawn, real, run.data.store, run.checkpoint, command)
     print(f"{options.num} sequences of {drawn.values.shape[1]} frames: {options.out}")
 
 
@@ -182,10 +190,20 @@ def _compare(words: list[str]) -> None:
     parser.add_argument("--out", type=Path, help="results/TASK/DATASET by default")
     parser.add_argument("--jobs", type=int, help="trainings at a time; one a core without a GPU")
     parser.add_argument("--resume", action="store_true", help="keep what was finished before")
+    parser.add_argument(
+        "--scores", action="store_true", help="also CRPS, energy score and calibration of each run"
+    )
     options, overrides = parser.parse_known_args(words)
     recipe: Path = options.recipe
     out: Path = options.out or Path("results", *recipe.resolve().parts[-2:])
-    jobs = options.jobs or (1 if torch.cuda.is_available() else os.cpu_count() or 1)
+    jobs = options.jobs
+    if jobs is None:
+        jobs = 1 if torch.cuda.is_available() else os.cpu_count() or 1
+    if jobs < 1:
+        raise ConfigurationError(
+            f"expected --jobs of 1 or more trainings at a time, found {jobs}: leave it away for "
+            "one a core, or for one alone where there is a GPU"
+        )
     models = options.models or recipe_models(recipe)
     tasks = plan(recipe, models, options.seeds, out, overrides)
     old = [task for task in tasks if (task.out / "config.yaml").exists()]
@@ -194,6 +212,8 @@ def _compare(words: list[str]) -> None:
             f"{out} holds a comparison already: keep its runs by --resume, or choose another --out"
         )
     check_resumable(old)
+    if (warning := revision_warning(out)) is not None:
+        print(f"seqmdn: {warning}", file=sys.stderr)
     try:
         with _bars() as bars:
             known = {
@@ -209,9 +229,14 @@ def _compare(words: list[str]) -> None:
             train_all(tasks, min(jobs, len(tasks)), options.resume, report)
     except Interrupted as stop:
         raise Interrupted(f"{stop}; go on by repeating the command with --resume") from None
+    if options.scores:
+        with _bars() as bars:
+            bar = bars.add_task("scores", total=len(tasks), nll="")
+            score_all(tasks, scored=lambda _: bars.advance(bar))
     result = compare(recipe, tasks, out, shlex.join(["seqmdn", "compare", *words]))
     _show(markdown_table(result))
-    print(f"Written: {out}/compare.json, compare.md, compare.png")
+    more = ", calibration.png" if (out / "calibration.png").exists() else ""
+    print(f"Written: {out}/compare.json, compare.md, compare.png{more}")
 
 
 def _parser(command: str, description: str) -> argparse.ArgumentParser:

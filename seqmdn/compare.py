@@ -1,7 +1,6 @@
 """Several models, one data set, one budget: one table."""
 
 import json
-import math
 import os
 import signal
 import subprocess
@@ -9,17 +8,20 @@ import sys
 import threading
 from collections.abc import Callable, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor, as_completed
-from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-import numpy as np
-
-import seqmdn
-from seqmdn.configuration import fit_parser
+from seqmdn.comparison import (
+    Task,
+    check_resumable,
+    markdown_table,
+    plan,
+    recipe_models,
+    summarise,
+)
 from seqmdn.files import save_json, save_text
-from seqmdn.plotting import comparison_figure
-from seqmdn.runs import Interrupted, draw, learning_curve, load_run
+from seqmdn.plotting import calibration_figure, comparison_figure
+from seqmdn.runs import Interrupted, draw, learning_curve, load_run, score
 
 __all__ = [
     "Task",
@@ -28,84 +30,12 @@ __all__ = [
     "markdown_table",
     "plan",
     "recipe_models",
+    "score_all",
     "summarise",
     "train_all",
 ]
 
 Report = Callable[..., None]
-
-
-@dataclass(frozen=True)
-class Task:
-    """One training of a comparison.
-
-    Attributes:
-        model: Name of the model, the stem of its file in the recipe.
-        seed: Seed of the run.
-        arguments: Command line of ``seqmdn fit``, without ``--out``.
-        out: The run's folder.
-    """
-
-    model: str
-    seed: int
-    arguments: tuple[str, ...]
-    out: Path
-
-    @property
-    def name(self) -> str:
-        return f"{self.model}, seed {self.seed}"
-
-
-def recipe_models(recipe: Path) -> list[str]:
-    """Return the models of a recipe, the RMDNs first: every YAML file beside ``base.yaml``.
-
-    Raises:
-        FileNotFoundError: If the folder is not a recipe.
-    """
-    if not (recipe / "base.yaml").is_file():
-        raise FileNotFoundError(
-            f"{recipe} is not a recipe: expected a folder with base.yaml and a YAML file a model"
-        )
-    names = [path.stem for path in recipe.glob("*.yaml") if path.stem != "base"]
-    return sorted(names, key=lambda name: (not name.startswith("rmdn"), name))
-
-
-def plan(
-    recipe: Path, models: Sequence[str], seeds: int, out: Path, overrides: Sequence[str]
-) -> list[Task]:
-    """Return the trainings of a comparison, every configuration checked before any starts."""
-    known = recipe_models(recipe)
-    unknown = [name for name in models if name not in known]
-    if unknown:
-        raise ValueError(f"{recipe} has no model {unknown[0]!r}: choose among {', '.join(known)}")
-    if seeds < 1:
-        raise ValueError(f"seeds must be at least 1, found {seeds}")
-    tasks = []
-    for model in dict.fromkeys(models):
-        for seed in range(seeds):
-            arguments = ("-c", f"{recipe}/base.yaml", "-c", f"{recipe}/{model}.yaml", *overrides)
-            task = Task(
-                model, seed, (*arguments, "--seed", str(seed)), out / "runs" / f"{model}-{seed}"
-            )
-            fit_parser().parse_args(list(task.arguments))
-            tasks.append(task)
-    return tasks
-
-
-def check_resumable(tasks: Sequence[Task]) -> None:
-    """Raise ValueError unless what is there already was begun under the same configuration."""
-    for task in tasks:
-        begun = task.out / "config.yaml"
-        if not begun.exists():
-            continue
-        wanted = fit_parser().parse_args(list(task.arguments))
-        found = fit_parser().parse_args(["-c", str(begun)])
-        for key, value in wanted.items():
-            if key != "config" and found.get(key) != value:
-                raise ValueError(
-                    f"{task.out} was begun under another configuration: expected {key} {value}, "
-                    f"found {found.get(key)}; repeat its options, or choose another --out"
-                )
 
 
 def train_all(
@@ -172,6 +102,32 @@ def train_all(
     pool.shutdown()
 
 
+def score_all(
+    tasks: Sequence[Task], draws: int = 200, scored: Callable[[Task], None] | None = None
+) -> None:
+    """Add the scores beside the likelihood to the ``metrics.json`` of every finished run.
+
+    Runs that have them keep them as they are, and every run what it says of its likelihood, its
+    time and its device.
+
+    Args:
+        tasks: The finished trainings.
+        draws: Draws of each test frame.
+        scored: Called with each task whose run has its scores.
+
+    Raises:
+        ValueError: If a model has no density of single frames.
+    """
+    for task in tasks:
+        path = task.out / "metrics.json"
+        found = json.loads(path.read_text())
+        # A run last scored on another split is refused once the table is made.
+        if "crps" not in found and found["split"] == "test":
+            save_json(path, score(load_run(task.out), "test", draws) | found)
+        if scored is not None:
+            scored(task)
+
+
 def compare(
     recipe: Path,
     tasks: Sequence[Task],
@@ -180,10 +136,13 @@ def compare(
 ) -> dict[str, Any]:
     """Gather finished runs into one table: ``compare.json``, ``compare.md`` and ``compare.png``.
 
+    Where runs have scores beside the likelihood (:func:`score_all`), these are in the table, and
+    ``calibration.png`` shows the calibration of each model's first run.
+
     Args:
         recipe: The recipe's folder.
         tasks: The finished trainings.
-        out: Where the three files go.
+        out: Where the files go.
         command: The command that did it, for the record.
 
     Returns:
@@ -199,154 +158,17 @@ def compare(
     save_json(out / "compare.json", result)
     save_text(out / "compare.md", markdown_table(result))
     _draw(tasks, result, out / "compare.png")
+    firsts = {task.model: found for task, found in reversed(metrics.items())}
+    calibrations = {
+        name: firsts[name]["calibration"]
+        for name, entry in result["models"].items()
+        if "crps" in entry
+    }
+    if calibrations:
+        calibration_figure(out / "calibration.png", calibrations)
+    else:  # one of before is not of these runs
+        (out / "calibration.png").unlink(missing_ok=True)
     return result
-
-
-def summarise(
-    recipe: Path,
-    metrics: Mapping[Task, Mapping[str, Any]],
-    command: str,
-    limit_valid: float | None = None,
-) -> dict[str, Any]:
-    """Return the content of ``compare.json`` from each run's metrics and the validation limit."""
-    first = next(iter(metrics.values()))
-    for task, found in metrics.items():
-        if found["split"] != "test":
-            raise ValueError(
-                f"{task.name} was last scored on the split {found['split']!r}: score it again by "
-                f"`seqmdn evaluate {task.out}`"
-            )
-        if found["dataset"] != first["dataset"] or found["unit"] != first["unit"]:
-            raise ValueError(
-                f"{task.name} was scored on other data: expected {first['dataset']} in "
-                f"{first['unit']}, found {found['dataset']} in {found['unit']}"
-            )
-    models = list(dict.fromkeys(task.model for task in metrics))
-    runs = {name: [(t, m) for t, m in metrics.items() if t.model == name] for name in models}
-    values = {
-        name: np.array([found["nll_per_sequence"] for _, found in runs[name]]) for name in models
-    }  # (seeds, sequences)
-    data = first["dataset"]
-    return {
-        "recipe": recipe.as_posix(),
-        "dataset": {
-            "name": data["name"],
-            "sha256": data["sha256"],
-            "test_sequences": data["sequences"],
-            "test_frames": data["frames"],
-        },
-        "unit": first["unit"],
-        **({"limit": first["limit"]} if "limit" in first else {}),
-        **({} if limit_valid is None else {"limit_valid": limit_valid}),
-        "models": {
-            name: _entry(values[name], [found for _, found in runs[name]]) for name in models
-        },
-        "paired": {
-            f"{b} - {a}": _paired(values[b], values[a])
-            for i, a in enumerate(models)
-            for b in models[i + 1 :]
-        },
-        "versions": first["versions"] | {"git": _git_revision()},
-        "device": first["device"],
-        "command": command,
-    }
-
-
-def markdown_table(result: Mapping[str, Any]) -> str:
-    """Return the table of a comparison, best model in bold, for a README.
-
-    The last but two column is the difference to the best model, paired sequence by sequence.
-    """
-    models, unit = result["models"], result["unit"]
-    best = min(models, key=lambda name: models[name]["nll"])
-    limit = result.get("limit")
-    head = ["model", f"NLL, {unit}", "bits/dim", f"minus best, {unit}"]
-    head += [f"above the limit, {unit}"] if limit is not None else []
-    head += ["parameters", "training, s"]
-    rows = []
-    for name, entry in models.items():
-        delta = _difference(result, name, best)
-        cells = [
-            f"**{name}**" if name == best else name,
-            f"{entry['nll']:.3f} ± {entry['stderr']:.3f}",
-            f"{entry['bits_per_dim']:.3f}",
-            "" if delta is None else f"{delta['delta']:+.3f} ± {delta['stderr']:.3f}",
-        ]
-        cells += [f"{entry['gap_to_limit']:.3f}"] if limit is not None else []
-        cells += [f"{entry['params']:,}", f"{entry['seconds']:.0f}"]
-        rows.append(cells)
-    lines = [head, ["---"] + ["---:"] * (len(head) - 1), *rows]
-    table = "\n".join("| " + " | ".join(line) + " |" for line in lines)
-    data = result["dataset"]
-    words = (
-        f"Test part of {data['name']}: {data['test_sequences']:,} sequences, "
-        f"{data['test_frames']:,} frames. ± is one standard error; differences are paired, "
-        "sequence by sequence; lower is better."
-    )
-    if limit is not None:
-        words += f" No model can be below {limit:.2f} {unit}."
-    return f"{table}\n\n{words}\n"
-
-
-def _entry(values: np.ndarray, found: Sequence[Mapping[str, Any]]) -> dict[str, Any]:
-    entry: dict[str, Any] = {
-        "nll": float(values.mean()),
-        "stderr": _standard_error(values),
-        "bits_per_dim": float(np.mean([m["bits_per_dim"] for m in found])),
-        "params": found[0]["params"],
-        "seconds": float(np.mean([m["seconds"] for m in found])),
-        "seeds": [
-            {key: m[key] for key in ("seed", "nll", "stderr", "bits_per_dim", "seconds", "steps")}
-            for m in found
-        ],
-    }
-    if "limit" in found[0]:
-        entry["gap_to_limit"] = entry["nll"] - found[0]["limit"]
-    return entry
-
-
-def _standard_error(values: np.ndarray) -> float:
-    """Standard error of the mean over (seeds, sequences), both kinds of chance together."""
-    squared = values.mean(axis=0).var(ddof=1) / values.shape[1]
-    if values.shape[0] > 1:
-        squared += values.mean(axis=1).var(ddof=1) / values.shape[0]
-    return math.sqrt(squared)
-
-
-def _paired(first: np.ndarray, second: np.ndarray) -> dict[str, float]:
-    """Paired difference of two models over (seeds, sequences); negative: the first is better."""
-    difference = first - second
-    return {
-        "delta": float(difference.mean()),
-        "stderr": _standard_error(difference),
-        "share_of_sequences_better": float((difference.mean(axis=0) < 0).mean()),
-    }
-
-
-def _difference(result: Mapping[str, Any], name: str, best: str) -> dict[str, float] | None:
-    """The paired entry of ``name`` minus ``best``, whichever way round it stands."""
-    paired = result["paired"]
-    if f"{name} - {best}" in paired:
-        return paired[f"{name} - {best}"]
-    if f"{best} - {name}" in paired:
-        turned = paired[f"{best} - {name}"]
-        return {"delta": -turned["delta"], "stderr": turned["stderr"]}
-    return None
-
-
-def _git_revision() -> str | None:
-    """Name the revision of the code, ``-dirty`` where it was changed since, if it is a clone."""
-    folder = Path(seqmdn.__file__).parent
-
-    def git(*words: str) -> str:
-        command = ["git", "-C", str(folder), *words]
-        return subprocess.run(command, capture_output=True, text=True, check=True).stdout.strip()
-
-    try:
-        git("ls-files", "--error-unmatch", "__init__.py")  # an installed one may lie in any clone
-        return git("describe", "--always", "--dirty", "--abbrev=12")
-    except (OSError, subprocess.CalledProcessError):
-        return None
 
 
 def _draw(tasks: Sequence[Task], result: Mapping[str, Any], path: Path) -> None:

@@ -1,10 +1,11 @@
 """Drawn sequences as files: pictures, arrays, stores and sound."""
 
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 
-from seqmdn.data import Batch, Store, StoreWriter
+from seqmdn.data import Batch, Store, StoreWriter, file_sha256
 from seqmdn.files import written_whole
 from seqmdn.plotting import save_samples
 
@@ -12,19 +13,32 @@ __all__ = ["check_ending", "save_sequences"]
 
 ENDINGS = (".png", ".svg", ".npz", ".h5", ".wav")
 
+# What a store says of its own file, and not of how its values want to be understood.
+_OWN = {"format", "version", "name", "unit", "features", "context", "source", "command"}
 
-def save_sequences(path: Path, drawn: Batch, real: Batch, store: Store) -> None:
+
+def save_sequences(
+    path: Path, drawn: Batch, real: Batch, store: Store, checkpoint: Path, command: str = ""
+) -> None:
     """Write drawn sequences; the ending of the file says how.
 
     ``.png`` and ``.svg`` show them below real ones, ``.npz`` holds ``values`` (S, T, D) and
-    ``lengths`` (S,), ``.h5`` is a store like the one trained on, its sequences in the split "test",
-    ``.wav`` holds all of them one after another.
+    ``lengths`` (S,), ``.h5`` is a store like the one trained on, ``.wav`` holds all of them one
+    after another.
+
+    A store of drawn sequences has the names, unit, step, licence and further attributes (``kind``,
+    ``levels``, ``latent_mean`` ...) of the one trained on, so that whatever reads that one reads
+    it, too. Its sequences are in the split "test", with the context that they were drawn under. Its
+    source names the checkpoint as ``RUN/checkpoints/best.ckpt`` and the store trained on, each with
+    its SHA-256. The values are draws of y: what noise the model was trained under is in them.
 
     Args:
         path: The file, written whole or not at all.
         drawn: The sequences, in the data's units.
         real: Real sequences to look at beside them.
         store: The store that the model was trained on.
+        checkpoint: The file that the model's weights come from.
+        command: The command that drew them, for the record.
 
     Raises:
         ValueError: If the ending is another, or sound is asked of data that are none.
@@ -43,10 +57,11 @@ def save_sequences(path: Path, drawn: Batch, real: Batch, store: Store) -> None:
         )
         return
     if path.suffix == ".h5":
-        names = store.names[: values.shape[-1]]
-        with StoreWriter(path, names, name=f"{store.name}, drawn", unit=store.unit) as writer:
-            for frames, length in zip(values, lengths, strict=True):
-                writer.append(frames[:length], "test")
+        context = None if drawn.context is None else drawn.context.cpu().numpy()
+        with _writer(path, values.shape[-1], store, checkpoint, command) as writer:
+            for i, length in enumerate(lengths):
+                known = None if context is None else context[i, :length]
+                writer.append(values[i, :length], "test", context=known)
         return
     with written_whole(path) as partial:
         if path.suffix == ".npz":
@@ -64,3 +79,31 @@ def check_ending(path: Path, store: Store) -> None:
         raise ValueError(f"--out must end in one of {', '.join(ENDINGS)}; found {path.name!r}")
     if path.suffix == ".wav" and store.attributes.get("kind") != "audio":
         raise ValueError(f"{store.name} is not sound: choose another ending than .wav")
+
+
+def _writer(path: Path, features: int, store: Store, checkpoint: Path, command: str) -> StoreWriter:
+    """Begin a store of drawn sequences that says of itself what the real one does."""
+    kept = {key: value for key, value in store.attributes.items() if key not in _OWN}
+    known = {key: kept.pop(key) for key in ("step", "sample_rate", "licence") if key in kept}
+    # The checkpoints of all runs have the same names.
+    of_run = checkpoint.resolve().parent.name == "checkpoints"
+    drawn_by = Path(*checkpoint.resolve().parts[-3:] if of_run else [checkpoint.name])
+    return StoreWriter(
+        path,
+        store.names[:features],
+        name=f"{store.name}, drawn",
+        unit=store.unit,
+        context=store.context_names,
+        source=[
+            {"file": drawn_by.as_posix(), "sha256": file_sha256(checkpoint)},
+            {"file": store.path.name, "sha256": store.sha256},
+        ],
+        command=command,
+        attributes={key: value for key, value in kept.items() if _is_plain(value)},
+        **known,
+    )
+
+
+def _is_plain(value: Any) -> bool:
+    """Whether a store can keep it: lists of words, say, are another program's."""
+    return np.asarray(value).dtype.kind in "biuf" or isinstance(value, str)

@@ -191,6 +191,12 @@ def worsening(after: int) -> list[str]:
     return ["--trainer.callbacks", json.dumps([callback])]
 
 
+def cells(table: str) -> list[list[str]]:
+    """The cells of a markdown table, its rule included."""
+    rows = table.split("\n\n")[0].splitlines()
+    return [[cell.strip() for cell in row.strip("|").split("|")] for row in rows]
+
+
 def hidden_files(folder: Path) -> list[Path]:
     """What an interrupted writer may have left."""
     return [path for path in folder.rglob("*") if path.name.startswith(".")]

@@ -17,7 +17,7 @@ from PIL import Image
 
 import seqmdn
 from seqmdn.cli import main
-from seqmdn.data import Store
+from seqmdn.data import Store, file_sha256
 from seqmdn.runs import draw, load_run
 from tests.small import (
     checkpoint,
@@ -230,6 +230,29 @@ def test_sample_writes_what_the_ending_says(
         assert "<svg" in path.read_text()
 
 
+def test_a_drawn_store_can_be_scored(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    store = write_store(tmp_path / "walks.h5", context=True, attributes={"sequence": "walk"})
+    recipe = write_recipe(tmp_path / "recipe", store, noise=None, per="sequence")
+    train(recipe, tmp_path / "run", "--trainer.max_steps=4")
+    path = tmp_path / "drawn.h5"
+    words = ["sample", str(tmp_path / "run"), "--num", "30", "--out", str(path)]
+    main(words)
+    run = load_run(tmp_path / "run")
+    with Store(path) as found:
+        assert found.attributes["command"] == " ".join(["seqmdn", *words])
+        drawn_by = found.attributes["source"][0]
+        assert drawn_by == {
+            "file": "run/checkpoints/best.ckpt",
+            "sha256": file_sha256(run.checkpoint),
+        }
+    capsys.readouterr()
+    main(["evaluate", str(run.checkpoint), "--data", str(path)])
+    with torch.no_grad():
+        nll = -run.model.log_prob(draw(run, 30)[0]).mean()
+    printed = capsys.readouterr().out
+    assert f": test NLL {nll:.4f} ± " in printed and "nats/walk" in printed
+
+
 def test_sample_takes_seed_prime_and_temperature(small_run: Path, tmp_path: Path) -> None:
     def sample(*options: str) -> np.ndarray:
         main(["sample", str(small_run), "--num", "40", "--out", f"{tmp_path}/a.npz", *options])
@@ -409,6 +432,20 @@ def test_a_run_that_cannot_be_gone_on_with(
     assert "damaged or no checkpoint" in refused("fit", "--resume", run)
     (run / "checkpoints" / "last.ckpt").unlink()
     assert "there is no checkpoint" in refused("fit", "--resume", run)
+
+
+def test_a_run_goes_on_in_its_own_folder_only(
+    small_run: Path, tmp_path: Path, refused: Refused, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    run = Path(shutil.copytree(small_run, tmp_path / "run"))
+    other = tmp_path / "other"
+    for options in (["--resume", run, "--out", other], [f"--out={other}", f"--resume={run}"]):
+        message = refused("fit", *options, status=2)
+        assert f"own folder {run}, found --out {other}: leave --out away, or copy" in message
+    assert checkpoint(run)["global_step"] == 12 and metrics(run) == metrics(small_run)
+    monkeypatch.chdir(tmp_path)
+    main(["fit", "--resume", str(run), "--out", "run", "--trainer.max_steps=13"])
+    assert checkpoint(run)["global_step"] == 13, "its own folder, by another name"
 
 
 def test_an_out_that_cannot_be_written(small_run: Path, tmp_path: Path, refused: Refused) -> None:

@@ -19,18 +19,11 @@ from PIL import Image
 import seqmdn
 import seqmdn.compare
 from seqmdn.cli import main
-from seqmdn.compare import (
-    Task,
-    compare,
-    markdown_table,
-    plan,
-    recipe_models,
-    summarise,
-    train_all,
-)
+from seqmdn.compare import Task, compare, markdown_table, plan, score_all, train_all
+from seqmdn.comparison import git_revision
 from seqmdn.data import Store
-from seqmdn.runs import learning_curve, load_run
-from tests.small import checkpoint, hidden_files, metrics, write_recipe, write_store
+from seqmdn.runs import learning_curve, load_run, score
+from tests.small import cells, checkpoint, hidden_files, metrics, write_recipe, write_store
 
 ROOT = Path(__file__).parents[1]
 RUNS = ["frmdn-0", "frmdn-1", "rmdn-0", "rmdn-1"]
@@ -122,6 +115,7 @@ def test_the_result_has_the_keys_of_the_design(
     assert set(result["paired"]) == {"frmdn - rmdn"}
     assert set(result["paired"]["frmdn - rmdn"]) == {"delta", "stderr", "share_of_sequences_better"}
     assert {"seqmdn", "torch", "lightning", "zuko", "python", "git"} == set(result["versions"])
+    assert result["versions"]["git"] == git_revision()
     assert result["device"]
     assert result["command"] == " ".join(["seqmdn", *command])
 
@@ -196,11 +190,6 @@ def spread(values: np.ndarray) -> float:
     return math.hypot(sequences, seeds)
 
 
-def cells(table: str) -> list[list[str]]:
-    rows = table.split("\n\n")[0].splitlines()
-    return [[cell.strip() for cell in row.strip("|").split("|")] for row in rows]
-
-
 def test_the_table_says_what_the_result_says(out: Path, result: dict[str, Any]) -> None:
     text = (out / "compare.md").read_text()
     assert text == markdown_table(result)
@@ -237,119 +226,9 @@ def expected_error(result: dict[str, Any]) -> float:
     return result["paired"]["frmdn - rmdn"]["stderr"]
 
 
-def test_the_differences_are_to_the_best_whichever_stands_first() -> None:
-    for better in ("a", "b"):
-        result = summarise(
-            Path("recipe"), runs_of(a=2.0 - (better == "a"), b=2.0 - (better == "b")), ""
-        )
-        _, _, *rows = cells(markdown_table(result))
-        for name, _, _, delta, *_ in rows:
-            assert (delta == "") == (name == f"**{better}**")
-            assert delta in ("", "+1.000 ± 0.000")
-
-
-def runs_of(split: str = "test", **nll: float) -> dict[Task, dict[str, Any]]:
-    """Metrics of one run a model, each sequence with the same NLL plus its number."""
-    data = {"name": "walks", "sha256": "0", "sequences": 3, "frames": 9}
-    return {
-        Task(name, 0, (), Path(name)): {
-            "split": split,
-            "unit": "nats/frame",
-            "nll": value + 1,
-            "stderr": 1.0,
-            "bits_per_dim": 1.0,
-            "params": 5,
-            "seconds": 1.0,
-            "steps": 2,
-            "seed": 0,
-            "dataset": data,
-            "device": "abacus",
-            "versions": {},
-            "nll_per_sequence": [value, value + 1, value + 2],
-        }
-        for name, value in nll.items()
-    }
-
-
-def test_a_result_without_a_limit_of_the_validation_is_a_table_all_the_same() -> None:
-    found = runs_of(a=1.0)
-    for run in found.values():
-        run["limit"] = 0.5
-    old, new = (summarise(Path("recipe"), found, "", limit) for limit in (None, 0.75))
-    assert "limit_valid" not in old and new.pop("limit_valid") == 0.75
-    assert old == new
-    assert "No model can be below 0.50 nats/frame." in markdown_table(old)
-
-
-def test_every_pair_is_compared_the_later_minus_the_earlier() -> None:
-    result = summarise(Path("recipe"), runs_of(a=1.0, b=3.0, c=2.0), "command")
-    deltas = {name: pair["delta"] for name, pair in result["paired"].items()}
-    assert deltas == {"b - a": 2.0, "c - a": 1.0, "c - b": -1.0}
-    shares = [pair["share_of_sequences_better"] for pair in result["paired"].values()]
-    assert shares == [0.0, 0.0, 1.0]
-    assert [pair["stderr"] for pair in result["paired"].values()] == [0.0, 0.0, 0.0]
-    assert result["models"]["b"]["stderr"] == pytest.approx(1 / math.sqrt(3))
-    assert "limit" not in result and "gap_to_limit" not in result["models"]["a"]
-    assert "limit" not in markdown_table(result)
-
-
-@pytest.mark.parametrize(
-    ("change", "message"),
-    [
-        ({"dataset": {"name": "other", "sha256": "1"}}, "b, seed 0 was scored on other data"),
-        ({"unit": "nats/walk"}, "found .* in nats/walk"),
-        ({"split": "valid"}, "b, seed 0 was last scored on the split 'valid': .*evaluate b`"),
-    ],
-)
-def test_runs_scored_otherwise_are_refused(change: dict[str, Any], message: str) -> None:
-    found = runs_of(a=1.0, b=2.0)
-    list(found.values())[1].update(change)
-    with pytest.raises(ValueError, match=message):
-        summarise(Path("recipe"), found, "command")
-
-
-def test_the_revision_is_that_of_the_code(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    def git(*words: str) -> str:
-        names = ["-c", "user.name=a", "-c", "user.email=a@b.c"]
-        command = ["git", "-C", str(tmp_path), *names, *words]
-        return subprocess.run(command, capture_output=True, text=True, check=True).stdout.strip()
-
-    def revision() -> str | None:
-        return summarise(Path("recipe"), runs_of(a=1.0), "")["versions"]["git"]
-
-    monkeypatch.setenv("GIT_CEILING_DIRECTORIES", str(tmp_path.parent))
-    code = tmp_path / "__init__.py"
-    code.write_text("")
-    monkeypatch.setattr(seqmdn, "__file__", str(code))
-    assert revision() is None
-    git("init", "-q")
-    git("commit", "-q", "--allow-empty", "-m", "of another project")
-    assert revision() is None
-    git("add", ".")
-    git("commit", "-q", "-m", "first")
-    assert revision() == git("rev-parse", "HEAD")[:12]
-    code.write_text("changed")
-    assert revision() == git("rev-parse", "HEAD")[:12] + "-dirty"
-
-
 # --------------------------------------------------------------------------------------------------
 # Trainings
 # --------------------------------------------------------------------------------------------------
-
-
-def test_every_training_has_the_same_base_and_options(recipe: Path, tmp_path: Path) -> None:
-    more = ["--trainer.max_steps", "3"]
-    tasks = plan(recipe, ["rmdn", "frmdn", "rmdn"], 2, tmp_path, more)
-    assert [(task.model, task.seed) for task in tasks] == [
-        ("rmdn", 0),
-        ("rmdn", 1),
-        ("frmdn", 0),
-        ("frmdn", 1),
-    ]
-    for task in tasks:
-        files = ["-c", f"{recipe}/base.yaml", "-c", f"{recipe}/{task.model}.yaml"]
-        assert list(task.arguments) == [*files, *more, "--seed", str(task.seed)]
-        assert task.out == tmp_path / "runs" / f"{task.model}-{task.seed}"
 
 
 class Process:
@@ -464,6 +343,32 @@ def test_other_options_are_no_resumption(
     assert "begun under another configuration: expected trainer.max_steps 9, found 8" in message
 
 
+def test_a_store_or_code_that_changed_is_told(
+    out: Path, recipe: Path, command: list[str], tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    copy = Path(shutil.copytree(out, tmp_path / "out"))
+    words = [str(copy) if word == str(out) else word for word in command]
+    found = json.loads((copy / "compare.json").read_text())
+    found["versions"]["git"] = "a1b2c3"
+    (copy / "compare.json").write_text(json.dumps(found))
+    capsys.readouterr()
+    main([*words, "--resume"])
+    lines = [line for line in capsys.readouterr().err.splitlines() if line.startswith("seqmdn: ")]
+    now = git_revision()
+    assert now is None or (
+        len(lines) == 1 and f"revision a1b2c3 of the code, those to come of {now}" in lines[0]
+    )
+    store = recipe.parents[2] / "walks.h5"
+    old = store.read_bytes()
+    try:
+        write_store(store, noisy=True, seed=6)
+        message = refused(capsys, *words[1:], "--resume")
+    finally:
+        store.write_bytes(old)
+    assert f"rmdn-0 was trained on another store than {store} is now" in message
+    assert message.endswith("choose another --out")
+
+
 def test_what_was_missing_is_trained(
     out: Path, recipe: Path, command: list[str], tmp_path: Path
 ) -> None:
@@ -482,6 +387,56 @@ def test_what_was_missing_is_trained(
         assert again["steps"] == before["steps"]
 
 
+def test_scores_are_added_to_what_is_finished(
+    out: Path,
+    recipe: Path,
+    command: list[str],
+    result: dict[str, Any],
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    copy = Path(shutil.copytree(out, tmp_path / "out"))
+    words = [str(copy) if word == str(out) else word for word in command]
+    before = times(copy)
+    main([*words, "--resume", "--scores"])
+    assert times(copy) == before
+    assert "compare.md, compare.png, calibration.png" in capsys.readouterr().out
+    with Image.open(copy / "calibration.png") as picture:
+        assert picture.format == "PNG"
+    new = json.loads((copy / "compare.json").read_text())
+    runs = {name: metrics(copy / "runs" / name) for name in RUNS}
+    for name, found in runs.items():
+        old = metrics(out / "runs" / name)
+        assert {key: found[key] for key in old} == old and "crps" not in old
+        model = load_run(copy / "runs" / name)
+        assert found["crps"] == score(model, "test", 200)["crps"]
+    for name, entry in new["models"].items():
+        own = [runs[f"{name}-{seed}"] for seed in (0, 1)]
+        for key in ("crps", "energy_score", "coverage_90"):
+            assert entry.pop(key) == pytest.approx(np.mean([run[key] for run in own]))
+            assert entry.pop(f"{key}_stderr") > 0
+        assert entry == result["models"][name]
+    assert "| CRPS |" in (copy / "compare.md").read_text()
+
+    shown: list[tuple[Path, dict[str, Any]]] = []
+    monkeypatch.setattr(seqmdn.compare, "calibration_figure", lambda *page: shown.append(page))
+    monkeypatch.setattr(seqmdn.compare, "comparison_figure", lambda *_, **__: None)
+    monkeypatch.setattr(seqmdn.compare, "score", lambda *_: pytest.fail("scored already"))
+    tasks = plan(recipe, ["rmdn", "frmdn"], 2, copy, ["--trainer.max_steps", "8"])
+    told: list[Task] = []
+    score_all(tasks, scored=told.append)
+    assert told == tasks
+    compare(recipe, tasks, copy, "")
+    first = {name: runs[f"{name}-0"]["calibration"] for name in ("rmdn", "frmdn")}
+    assert shown == [(copy / "calibration.png", first)]
+    for name in RUNS:
+        shutil.copy(out / "runs" / name / "metrics.json", copy / "runs" / name)
+    again = compare(recipe, tasks, copy, "")
+    assert again["models"] == result["models"]
+    assert len(shown) == 1 and not (copy / "calibration.png").exists(), "of other scores"
+
+
 # --------------------------------------------------------------------------------------------------
 # What goes wrong
 # --------------------------------------------------------------------------------------------------
@@ -492,6 +447,8 @@ def test_what_was_missing_is_trained(
     [
         (["--models", "rmdn", "foo"], "has no model 'foo': choose among rmdn, frmdn"),
         (["--seeds", "0"], "seeds must be at least 1, found 0"),
+        (["--jobs", "0"], "expected --jobs of 1 or more trainings at a time, found 0: leave it"),
+        (["--jobs", "-1"], "expected --jobs of 1 or more trainings at a time, found -1: leave"),
         (["--trainer.max_stepz", "3"], "no option --trainer.max_stepz: did you mean --trainer.max"),
         (["--seedz", "3"], "there is no option --seedz: did you mean --seed?"),
         (["--model.init_args.head.init_args.rankk", "1"], "did you mean rank?"),
@@ -522,14 +479,6 @@ def test_an_out_that_cannot_be_written_is_refused(
     message = refused(capsys, recipe, "--out", tmp_path / "file" / "out")
     assert str(tmp_path / "file") in message and "choose another" in message
     assert list(tmp_path.iterdir()) == [tmp_path / "file"]
-
-
-def test_models_stand_in_order(recipe: Path, tmp_path: Path) -> None:
-    folder = Path(shutil.copytree(recipe, tmp_path / "recipe"))
-    for name in ("abc", "rmdn_lowrank"):
-        shutil.copy(folder / "rmdn.yaml", folder / f"{name}.yaml")
-    (folder / "notes.txt").write_text("")
-    assert recipe_models(folder) == ["rmdn", "rmdn_lowrank", "abc", "frmdn"]
 
 
 def test_a_training_that_fails_gives_its_last_words(

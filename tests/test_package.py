@@ -24,6 +24,7 @@ FLOORS = [
     "__main__",
     "cli",
     "compare",
+    "comparison",
     "export",
     "runs",
     "configuration",

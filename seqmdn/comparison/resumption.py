@@ -1,0 +1,86 @@
+"""Whether a comparison can go on with what is there of it."""
+
+import json
+from collections.abc import Sequence
+from pathlib import Path
+
+from jsonargparse import Namespace
+
+from seqmdn.checkpoints import read_checkpoint
+from seqmdn.comparison.revision import git_revision
+from seqmdn.comparison.tasks import Task
+from seqmdn.configuration import fit_parser
+from seqmdn.data import SequenceDataModule
+
+__all__ = ["check_resumable", "revision_warning"]
+
+
+def check_resumable(tasks: Sequence[Task]) -> None:
+    """Raise ValueError unless what is there was begun under the same configuration and data.
+
+    A run says of which store it was trained in its checkpoint, and on which it was scored in its
+    ``metrics.json``. Both must be the store as it is now.
+
+    Raises:
+        FileNotFoundError: If a run that has begun is there, but its store is not.
+        ValueError: If a configuration or a store is another one now, or a checkpoint is damaged.
+    """
+    stores: dict[Path, str] = {}
+    for task in tasks:
+        begun = task.out / "config.yaml"
+        if not begun.exists():
+            continue
+        wanted = fit_parser().parse_args(list(task.arguments))
+        found = fit_parser().parse_args(["-c", str(begun)])
+        for key, value in wanted.items():
+            if key != "config" and found.get(key) != value:
+                raise ValueError(
+                    f"{task.out} was begun under another configuration: expected {key} {value}, "
+                    f"found {found.get(key)}; repeat its options, or choose another --out"
+                )
+        _check_store(task, wanted, stores)
+
+
+def revision_warning(out: Path) -> str | None:
+    """Say so if the comparison in ``out`` was written by another revision of the code, in a line.
+
+    ``compare.json`` names that revision; a comparison that was never finished, or of an
+    installed package, names none.
+    """
+    path = out / "compare.json"
+    before = json.loads(path.read_text())["versions"].get("git") if path.exists() else None
+    now = git_revision()
+    if before is None or now is None or before == now:
+        return None
+    return (
+        f"the finished runs in {out} are of revision {before} of the code, those to come of {now}: "
+        "choose another --out for one table of one revision"
+    )
+
+
+def _check_store(task: Task, wanted: Namespace, stores: dict[Path, str]) -> None:
+    """Compare the SHA-256 that a run has recorded of its store with that of the store now."""
+    recorded = {}
+    metrics = task.out / "metrics.json"
+    # A finished run is scored with its best checkpoint, another one goes on from its last.
+    name = "best.ckpt" if metrics.exists() else "last.ckpt"
+    checkpoint = task.out / "checkpoints" / name
+    if checkpoint.exists():
+        recorded["trained"] = read_checkpoint(checkpoint)["seqmdn"]["dataset"]["sha256"]
+    if metrics.exists():
+        recorded["scored"] = json.loads(metrics.read_text())["dataset"]["sha256"]
+    if not recorded:  # it begins again
+        return
+    data: SequenceDataModule = fit_parser().instantiate(wanted).data
+    if data.path not in stores:
+        data.prepare_data()
+        data.setup("test")
+        stores[data.path] = data.store.sha256
+        data.store.close()
+    now = stores[data.path]
+    for what, before in recorded.items():
+        if before != now:
+            raise ValueError(
+                f"{task.out} was {what} on another store than {data.path} is now: expected sha256 "
+                f"{before[:12]}, found {now[:12]}; bring that store back, or choose another --out"
+            )

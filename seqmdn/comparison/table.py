@@ -1,0 +1,181 @@
+"""Runs of several models as one table: means, standard errors and paired differences."""
+
+import math
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from seqmdn.comparison.revision import git_revision
+from seqmdn.comparison.tasks import Task
+
+__all__ = ["markdown_table", "summarise"]
+
+# Beside the likelihood, each with its standard error under the same name and "_stderr".
+SCORES = ("crps", "energy_score", "coverage_90")
+
+
+def summarise(
+    recipe: Path,
+    metrics: Mapping[Task, Mapping[str, Any]],
+    command: str,
+    limit_valid: float | None = None,
+) -> dict[str, Any]:
+    r"""Return the content of ``compare.json`` from each run's metrics and the validation limit.
+
+    A model all of whose runs have scores beside the likelihood has in its entry the mean of each
+    score over seeds and its standard error: :math:`\sqrt{\overline{s^2} + v / n}` of the
+    standard errors s over sequences of its n runs and the variance v of their scores. That is an
+    upper bound, since the mean over seeds varies less over sequences than one run does.
+
+    Raises:
+        ValueError: If the runs were not scored on the same data, or not on the test split.
+    """
+    first = next(iter(metrics.values()))
+    for task, found in metrics.items():
+        if found["split"] != "test":
+            raise ValueError(
+                f"{task.name} was last scored on the split {found['split']!r}: score it again by "
+                f"`seqmdn evaluate {task.out}`"
+            )
+        if found["dataset"] != first["dataset"] or found["unit"] != first["unit"]:
+            raise ValueError(
+                f"{task.name} was scored on other data: expected {first['dataset']} in "
+                f"{first['unit']}, found {found['dataset']} in {found['unit']}"
+            )
+    models = list(dict.fromkeys(task.model for task in metrics))
+    runs = {name: [(t, m) for t, m in metrics.items() if t.model == name] for name in models}
+    values = {
+        name: np.array([found["nll_per_sequence"] for _, found in runs[name]]) for name in models
+    }  # (seeds, sequences)
+    data = first["dataset"]
+    return {
+        "recipe": recipe.as_posix(),
+        "dataset": {
+            "name": data["name"],
+            "sha256": data["sha256"],
+            "test_sequences": data["sequences"],
+            "test_frames": data["frames"],
+        },
+        "unit": first["unit"],
+        **({"limit": first["limit"]} if "limit" in first else {}),
+        **({} if limit_valid is None else {"limit_valid": limit_valid}),
+        "models": {
+            name: _entry(values[name], [found for _, found in runs[name]]) for name in models
+        },
+        "paired": {
+            f"{b} - {a}": _paired(values[b], values[a])
+            for i, a in enumerate(models)
+            for b in models[i + 1 :]
+        },
+        "versions": first["versions"] | {"git": git_revision()},
+        "device": first["device"],
+        "command": command,
+    }
+
+
+def markdown_table(result: Mapping[str, Any]) -> str:
+    """Return the table of a comparison, best model in bold, for a README.
+
+    The column "minus best" is the difference to the best model, paired sequence by sequence. Scores
+    beside the likelihood have columns where a model has some.
+    """
+    models, unit = result["models"], result["unit"]
+    best = min(models, key=lambda name: models[name]["nll"])
+    limit = result.get("limit")
+    head = ["model", f"NLL, {unit}", "bits/dim", f"minus best, {unit}"]
+    head += [f"above the limit, {unit}"] if limit is not None else []
+    scored = any("crps" in entry for entry in models.values())
+    head += ["CRPS", "energy score", "in 90 % intervals"] if scored else []
+    head += ["parameters", "training, s"]
+    rows = []
+    for name, entry in models.items():
+        delta = _difference(result, name, best)
+        cells = [
+            f"**{name}**" if name == best else name,
+            f"{entry['nll']:.3f} ± {entry['stderr']:.3f}",
+            f"{entry['bits_per_dim']:.3f}",
+            "" if delta is None else f"{delta['delta']:+.3f} ± {delta['stderr']:.3f}",
+        ]
+        cells += [f"{entry['gap_to_limit']:.3f}"] if limit is not None else []
+        cells += _score_cells(entry) if scored else []
+        cells += [f"{entry['params']:,}", f"{entry['seconds']:.0f}"]
+        rows.append(cells)
+    lines = [head, ["---"] + ["---:"] * (len(head) - 1), *rows]
+    table = "\n".join("| " + " | ".join(line) + " |" for line in lines)
+    data = result["dataset"]
+    words = (
+        f"Test part of {data['name']}: {data['test_sequences']:,} sequences, "
+        f"{data['test_frames']:,} frames. ± is one standard error; differences are paired, "
+        "sequence by sequence; lower is better."
+    )
+    if limit is not None:
+        words += f" No model can be below {limit:.2f} {unit}."
+    if scored:
+        words += (
+            " CRPS and energy score are in the data's own units, lower is better; 90 % of the "
+            "values should lie in 90 % intervals."
+        )
+    return f"{table}\n\n{words}\n"
+
+
+def _entry(values: np.ndarray, found: Sequence[Mapping[str, Any]]) -> dict[str, Any]:
+    entry: dict[str, Any] = {
+        "nll": float(values.mean()),
+        "stderr": _standard_error(values),
+        "bits_per_dim": float(np.mean([m["bits_per_dim"] for m in found])),
+        "params": found[0]["params"],
+        "seconds": float(np.mean([m["seconds"] for m in found])),
+        "seeds": [
+            {key: m[key] for key in ("seed", "nll", "stderr", "bits_per_dim", "seconds", "steps")}
+            for m in found
+        ],
+    }
+    if "limit" in found[0]:
+        entry["gap_to_limit"] = entry["nll"] - found[0]["limit"]
+    if all("crps" in m for m in found):
+        for key in SCORES:
+            scores = np.array([m[key] for m in found])  # (seeds,)
+            squared = np.square([m[f"{key}_stderr"] for m in found]).mean()
+            if len(scores) > 1:
+                squared += scores.var(ddof=1) / len(scores)
+            entry |= {key: float(scores.mean()), f"{key}_stderr": math.sqrt(squared)}
+    return entry
+
+
+def _score_cells(entry: Mapping[str, Any]) -> list[str]:
+    if "crps" not in entry:
+        return [""] * len(SCORES)
+    cells = [f"{entry[key]:.4f} ± {entry[f'{key}_stderr']:.4f}" for key in SCORES[:2]]
+    share, error = (100 * entry[key] for key in ("coverage_90", "coverage_90_stderr"))
+    return [*cells, f"{share:.1f} ± {error:.1f} %"]
+
+
+def _standard_error(values: np.ndarray) -> float:
+    """Standard error of the mean over (seeds, sequences), both kinds of chance together."""
+    squared = values.mean(axis=0).var(ddof=1) / values.shape[1]
+    if values.shape[0] > 1:
+        squared += values.mean(axis=1).var(ddof=1) / values.shape[0]
+    return math.sqrt(squared)
+
+
+def _paired(first: np.ndarray, second: np.ndarray) -> dict[str, float]:
+    """Paired difference of two models over (seeds, sequences); negative: the first is better."""
+    difference = first - second
+    return {
+        "delta": float(difference.mean()),
+        "stderr": _standard_error(difference),
+        "share_of_sequences_better": float((difference.mean(axis=0) < 0).mean()),
+    }
+
+
+def _difference(result: Mapping[str, Any], name: str, best: str) -> dict[str, float] | None:
+    """The paired entry of ``name`` minus ``best``, whichever way round it stands."""
+    paired = result["paired"]
+    if f"{name} - {best}" in paired:
+        return paired[f"{name} - {best}"]
+    if f"{best} - {name}" in paired:
+        turned = paired[f"{best} - {name}"]
+        return {"delta": -turned["delta"], "stderr": turned["stderr"]}
+    return None

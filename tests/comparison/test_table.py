@@ -1,0 +1,116 @@
+"""The table of a comparison: means, standard errors, paired differences."""
+
+import math
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from seqmdn.comparison import Task, markdown_table, summarise
+from tests.small import cells
+
+
+def test_the_differences_are_to_the_best_whichever_stands_first() -> None:
+    for better in ("a", "b"):
+        result = summarise(
+            Path("recipe"), runs_of(a=2.0 - (better == "a"), b=2.0 - (better == "b")), ""
+        )
+        _, _, *rows = cells(markdown_table(result))
+        for name, _, _, delta, *_ in rows:
+            assert (delta == "") == (name == f"**{better}**")
+            assert delta in ("", "+1.000 ± 0.000")
+
+
+def runs_of(split: str = "test", **nll: float) -> dict[Task, dict[str, Any]]:
+    """Metrics of one run a model, each sequence with the same NLL plus its number."""
+    data = {"name": "walks", "sha256": "0", "sequences": 3, "frames": 9}
+    return {
+        Task(name, 0, (), Path(name)): {
+            "split": split,
+            "unit": "nats/frame",
+            "nll": value + 1,
+            "stderr": 1.0,
+            "bits_per_dim": 1.0,
+            "params": 5,
+            "seconds": 1.0,
+            "steps": 2,
+            "seed": 0,
+            "dataset": data,
+            "device": "abacus",
+            "versions": {},
+            "nll_per_sequence": [value, value + 1, value + 2],
+        }
+        for name, value in nll.items()
+    }
+
+
+def test_a_result_without_a_limit_of_the_validation_is_a_table_all_the_same() -> None:
+    found = runs_of(a=1.0)
+    for run in found.values():
+        run["limit"] = 0.5
+    old, new = (summarise(Path("recipe"), found, "", limit) for limit in (None, 0.75))
+    assert "limit_valid" not in old and new.pop("limit_valid") == 0.75
+    assert old == new
+    assert "No model can be below 0.50 nats/frame." in markdown_table(old)
+
+
+def test_every_pair_is_compared_the_later_minus_the_earlier() -> None:
+    result = summarise(Path("recipe"), runs_of(a=1.0, b=3.0, c=2.0), "command")
+    deltas = {name: pair["delta"] for name, pair in result["paired"].items()}
+    assert deltas == {"b - a": 2.0, "c - a": 1.0, "c - b": -1.0}
+    shares = [pair["share_of_sequences_better"] for pair in result["paired"].values()]
+    assert shares == [0.0, 0.0, 1.0]
+    assert [pair["stderr"] for pair in result["paired"].values()] == [0.0, 0.0, 0.0]
+    assert result["models"]["b"]["stderr"] == pytest.approx(1 / math.sqrt(3))
+    assert "limit" not in result and "gap_to_limit" not in result["models"]["a"]
+    assert "limit" not in markdown_table(result)
+
+
+@pytest.mark.parametrize(
+    ("change", "message"),
+    [
+        ({"dataset": {"name": "other", "sha256": "1"}}, "b, seed 0 was scored on other data"),
+        ({"unit": "nats/walk"}, "found .* in nats/walk"),
+        ({"split": "valid"}, "b, seed 0 was last scored on the split 'valid': .*evaluate b`"),
+    ],
+)
+def test_runs_scored_otherwise_are_refused(change: dict[str, Any], message: str) -> None:
+    found = runs_of(a=1.0, b=2.0)
+    list(found.values())[1].update(change)
+    with pytest.raises(ValueError, match=message):
+        summarise(Path("recipe"), found, "command")
+
+
+def with_scores(nll: float, seed: int, **scores: float) -> dict[Task, dict[str, Any]]:
+    """Metrics of one run of a model of that name with some scores, each with an error of 0.3."""
+    (found,) = runs_of(a=nll).values()
+    errors = {f"{key}_stderr": 0.3 for key in scores}
+    return {Task("a", seed, (), Path("a")): found | {"seed": seed} | scores | errors}
+
+
+def test_scores_are_means_over_seeds_with_both_kinds_of_chance() -> None:
+    first = with_scores(1.0, 0, crps=2.0, energy_score=5.0, coverage_90=0.8)
+    second = with_scores(1.0, 1, crps=3.0, energy_score=7.0, coverage_90=0.9)
+    for runs in (first, first | second):
+        entry = summarise(Path("recipe"), runs, "")["models"]["a"]
+        for key in ("crps", "energy_score", "coverage_90"):
+            values = [found[key] for found in runs.values()]
+            assert entry[key] == pytest.approx(sum(values) / len(values))
+            # Two values vary by half of their squared distance, their mean by half of that.
+            seeds = (values[-1] - values[0]) ** 2 / 4
+            assert entry[f"{key}_stderr"] == pytest.approx(math.sqrt(0.3**2 + seeds))
+
+
+def test_scores_have_columns_where_there_are_some() -> None:
+    scored = with_scores(1.0, 0, crps=2.0, energy_score=5.0, coverage_90=0.84)
+    plain = runs_of(b=2.0)
+    table = markdown_table(summarise(Path("recipe"), scored | plain, ""))
+    head, _, a, b = cells(table)
+    assert head[4:] == ["CRPS", "energy score", "in 90 % intervals", "parameters", "training, s"]
+    assert a[4:7] == ["2.0000 ± 0.3000", "5.0000 ± 0.3000", "84.0 ± 30.0 %"]
+    assert b[4:] == ["", "", "", "5", "1"]
+    assert "in the data's own units" in table
+    (half,) = with_scores(1.0, 1).items()
+    some = summarise(Path("recipe"), scored | dict([half]) | plain, "")
+    assert "crps" not in some["models"]["a"], "one of its runs has no scores"
+    assert markdown_table(some).count("CRPS") == 0

@@ -1,0 +1,38 @@
+"""What a comparison trains."""
+
+import shutil
+from pathlib import Path
+
+import pytest
+
+from seqmdn.comparison import plan, recipe_models
+from tests.small import write_recipe, write_store
+
+
+@pytest.fixture(scope="module")
+def recipe(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    folder = tmp_path_factory.mktemp("recipe")
+    return write_recipe(folder / "recipe", write_store(folder / "walks.h5"))
+
+
+def test_every_training_has_the_same_base_and_options(recipe: Path, tmp_path: Path) -> None:
+    more = ["--trainer.max_steps", "3"]
+    tasks = plan(recipe, ["rmdn", "frmdn", "rmdn"], 2, tmp_path, more)
+    assert [(task.model, task.seed) for task in tasks] == [
+        ("rmdn", 0),
+        ("rmdn", 1),
+        ("frmdn", 0),
+        ("frmdn", 1),
+    ]
+    for task in tasks:
+        files = ["-c", f"{recipe}/base.yaml", "-c", f"{recipe}/{task.model}.yaml"]
+        assert list(task.arguments) == [*files, *more, "--seed", str(task.seed)]
+        assert task.out == tmp_path / "runs" / f"{task.model}-{task.seed}"
+
+
+def test_models_stand_in_order(recipe: Path, tmp_path: Path) -> None:
+    folder = Path(shutil.copytree(recipe, tmp_path / "recipe"))
+    for name in ("abc", "rmdn_lowrank"):
+        shutil.copy(folder / "rmdn.yaml", folder / f"{name}.yaml")
+    (folder / "notes.txt").write_text("")
+    assert recipe_models(folder) == ["rmdn", "rmdn_lowrank", "abc", "frmdn"]
