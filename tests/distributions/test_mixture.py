@@ -244,6 +244,23 @@ def test_refuses_what_does_not_fit() -> None:
         mixture.icdf(torch.tensor(1.5))
 
 
+def test_refuses_weights_that_are_nan() -> None:
+    components = LowRankPrecisionNormal(torch.zeros(3, 4, 2), torch.ones(3, 4, 2))
+    logits = torch.zeros(3, 4)
+    logits[1, 2] = math.nan  # a normalised row of NaN
+    weights = Categorical(logits=logits, validate_args=False)
+    with pytest.raises(ValueError, match=r"weights hold 4 NaN in 12 values, shape \(3, 4\)"):
+        Mixture(weights, components)
+    assert Mixture(weights, components, validate_args=False).batch_shape == (3,)
+
+
+def test_weights_of_half_precision_are_normalised_in_float32() -> None:
+    components = LowRankPrecisionNormal(torch.zeros(50, 7, 2), torch.ones(50, 7, 2))
+    weights = Categorical(logits=3 * torch.randn(50, 7, dtype=torch.bfloat16), validate_args=False)
+    total = Mixture(weights, components).mixture_distribution.logits.exp().sum(-1)
+    torch.testing.assert_close(total, torch.ones(50), atol=1e-6, rtol=0)
+
+
 def test_repr_says_what_it_is() -> None:
     assert repr(build(draw((2,), 3, 1))) == (
         "Mixture(components=3, rank=1, batch_shape=(2,), event_shape=(3,))"
