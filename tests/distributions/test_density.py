@@ -11,6 +11,7 @@ from torch.distributions import Categorical
 
 from seqmdn import linalg
 from seqmdn.distributions import LowRankPrecisionNormal, Mixture, density
+from seqmdn.distributions.blocks import FRAMES_FIRST, FRAMES_LAST
 from seqmdn.distributions.density import joint_log_density, mixture_log_prob
 from tests.distributions import dense
 
@@ -253,6 +254,21 @@ def test_what_is_shared_is_never_repeated(monkeypatch: pytest.MonkeyPatch) -> No
     mixture.log_prob(torch.randn(1000, 3)).sum().backward()
     assert seen == [(1, 4, 3, 2)]
     assert factor.grad is not None
+
+
+@pytest.mark.parametrize("rank", [0, 1, 2])
+@pytest.mark.parametrize("innermost", [False, True])
+def test_nothing_that_was_given_is_written_to(innermost: bool, rank: int) -> None:
+    tensors = draw((50,), 3, 16, rank)
+    if innermost:
+        tensors = tuple(t.movedim(0, -1).contiguous().movedim(-1, 0) for t in tensors)
+    # Frames that lie innermost are read as they lie; that is what makes this a risk.
+    assert density._order(tensors) is (FRAMES_LAST if innermost else FRAMES_FIRST)
+    before = [tensor.clone() for tensor in tensors]
+    inputs = [tensor.requires_grad_() for tensor in tensors]
+    mixture_log_prob(*inputs).sum().backward()
+    for one, other in zip(inputs, before, strict=True):
+        assert torch.equal(one.detach(), other)
 
 
 def test_mixed_precision_goes_to_the_wider() -> None:
