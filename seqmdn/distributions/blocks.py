@@ -250,15 +250,22 @@ def orthogonalise(
             pivot += row.square().sum(0)
         if i == rank - 1:
             break
+        out = later if later.shape[1:] == whole else scratch("orthogonal", (rank - i - 1, *whole))
         share = scratch.dot(weighted, later, features)  # (R - i - 1, n, K, 1)
         if below is not None and row is not None:
             share += (below[1:] * row).sum(1)
-        share.div_(pivot).neg_()
+        columns = torch.addcmul(later, share.div_(pivot).neg_(), column, out=out)
+        # Again, of what rounding left: in it is all that parallel columns differ by.
+        rest = scratch.dot(weighted, columns, features).add_(share)
         known, below = below, share.unsqueeze(1)
         if known is not None and row is not None:
-            below = torch.cat([torch.addcmul(known[1:], below, row), below], dim=1)
-        out = later if later.shape[1:] == whole else scratch("orthogonal", (rank - i - 1, *whole))
-        columns = torch.addcmul(later, share, column, out=out)
+            known = torch.addcmul(known[1:], below, row)
+            rest += (known * row).sum(1)
+        rest.div_(pivot).neg_()
+        columns.addcmul_(rest, column)
+        share += rest
+        if known is not None and row is not None:
+            below = torch.cat([known.addcmul_(rest.unsqueeze(1), row), below], dim=1)
     return basis, rows, pivots
 
 
