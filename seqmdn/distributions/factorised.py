@@ -15,11 +15,11 @@ from seqmdn.distributions.features import check_event, select_features, split_fe
 from seqmdn.distributions.gaussian import LowRankPrecisionNormal
 from seqmdn.distributions.implicit import attach_univariate
 from seqmdn.distributions.missing import check_mask, observed_only
-from seqmdn.distributions.mixture import log_weights_of, tempered_weights
 from seqmdn.distributions.modes import highest, mean_shift
 from seqmdn.distributions.moving import moved
 from seqmdn.distributions.rosenblatt import check_levels
 from seqmdn.distributions.univariate import mixture_cdf, mixture_icdf
+from seqmdn.distributions.weights import log_weights_of, tempered_weights
 
 __all__ = ["FactorisedMixture"]
 

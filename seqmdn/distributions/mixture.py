@@ -19,8 +19,9 @@ from seqmdn.distributions.modes import highest, mean_shift
 from seqmdn.distributions.moving import moved
 from seqmdn.distributions.rosenblatt import inverse_rosenblatt, rosenblatt
 from seqmdn.distributions.univariate import mixture_cdf, mixture_icdf
+from seqmdn.distributions.weights import check_weights, tempered_weights, with_log_weights
 
-__all__ = ["Mixture", "log_weights_of", "tempered_weights"]
+__all__ = ["Mixture"]
 
 
 class Mixture(MixtureSameFamily):
@@ -82,9 +83,9 @@ class Mixture(MixtureSameFamily):
             raise ValueError(misfit) from None
         dtype = torch.promote_types(linalg.widen(weights._param).dtype, components.loc.dtype)
         if Distribution._validate_args if validate_args is None else validate_args:
-            _check_weights(weights)
+            check_weights(weights)
         super().__init__(
-            _with_logits(weights, dtype, validate_args).expand(batch),
+            with_log_weights(weights, dtype, validate_args).expand(batch),
             components.expand((*batch, components.batch_shape[-1])),
             validate_args=validate_args,
         )
@@ -332,61 +333,6 @@ class Mixture(MixtureSameFamily):
         log_weights = self.mixture_distribution.logits.unsqueeze(-2)  # (*batch, 1, K)
         components = self.component_distribution
         return log_weights, components.loc.mT, components.variance.sqrt().mT  # (*batch, D, K)
-
-
-def log_weights_of(categorical: Categorical) -> Tensor:  # (*batch, K)
-    """Returns normalised log-weights; of one made from probabilities, exact ones.
-
-    torch clamps probabilities away from 0 when it takes their logarithm, which would give a
-    component of the weight 0 a density.
-
-    Example:
-        >>> log_weights_of(Categorical(probs=torch.tensor([0.0, 1.0])))
-        tensor([-inf, 0.])
-    """
-    parameter = linalg.widen(categorical._param)
-    if categorical._param is categorical.__dict__.get("probs"):
-        return parameter.log()
-    # In half precision, torch's own normalisation is off by as much.
-    return parameter if parameter is categorical._param else torch.log_softmax(parameter, dim=-1)
-
-
-def _with_logits(
-    weights: Categorical, dtype: torch.dtype, validate_args: bool | None
-) -> Categorical:
-    """Returns the same weights by exact log-weights of this precision."""
-    log_weights = log_weights_of(weights).to(dtype)
-    if log_weights is weights._param:
-        return weights  # to normalise again costs as much as the density of a few features
-    return Categorical(logits=log_weights, validate_args=validate_args)
-
-
-def _check_weights(weights: Categorical) -> None:
-    """Raises ValueError for weights that are NaN, in one pass: a sum is NaN where an entry is."""
-    parameter = weights._param.detach()
-    if torch.isnan(parameter.sum()) and torch.isnan(parameter).any():
-        raise ValueError(
-            f"the weights hold {int(torch.isnan(parameter).sum())} NaN in {parameter.numel()}"
-            f" values, shape {tuple(parameter.shape)}. Look for a diverged step or for NaN in the"
-            " data before it; or for logits that are -inf for every component."
-        )
-
-
-def tempered_weights(categorical: Categorical, mixing: float | Tensor) -> Categorical:
-    """Returns the weights to the power 1/mixing, renormalised; `mixing` is a number or (*batch,).
-
-    Raises:
-        ValueError: If `mixing` is not positive.
-
-    Example:
-        >>> tempered_weights(Categorical(probs=torch.tensor([0.2, 0.8])), 0.5).probs
-        tensor([0.0588, 0.9412])
-    """
-    log_weights = log_weights_of(categorical)
-    mixing = torch.as_tensor(mixing, dtype=log_weights.dtype, device=log_weights.device)
-    if not bool((mixing > 0).all()):
-        raise ValueError(f"mixing must be positive; found {mixing}.")
-    return Categorical(logits=log_weights / mixing.unsqueeze(-1))
 
 
 def _gather(parameter: Tensor, chosen: Tensor, event_dims: int) -> Tensor:

@@ -10,7 +10,6 @@ from torch import Tensor
 from torch.distributions import Categorical, Independent, MixtureSameFamily, Normal
 
 from seqmdn.distributions import LowRankPrecisionNormal, Mixture
-from seqmdn.distributions.mixture import log_weights_of
 from tests.contracts import DISTRIBUTION_CHECKS, Family, check_distribution
 from tests.distributions import dense
 
@@ -246,12 +245,6 @@ def test_refuses_weights_that_are_nan() -> None:
     with pytest.raises(ValueError, match=r"weights hold 4 NaN in 12 values, shape \(3, 4\)"):
         Mixture(weights, components)
     assert Mixture(weights, components, validate_args=False).batch_shape == (3,)
-
-
-def test_weights_of_half_precision_are_normalised_in_float32() -> None:
-    weights = Categorical(logits=3 * torch.randn(50, 7, dtype=torch.bfloat16), validate_args=False)
-    total = log_weights_of(weights).exp().sum(-1)
-    torch.testing.assert_close(total, torch.ones(50), atol=1e-6, rtol=0)
 
 
 def test_repr_says_what_it_is() -> None:
