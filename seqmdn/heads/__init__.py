@@ -1,0 +1,6 @@
+"""Heads: modules that turn features h into a distribution over the next frame."""
+
+from seqmdn.heads.flow import FlowMixtureHead
+from seqmdn.heads.mixture import MixtureHead
+
+__all__ = ["FlowMixtureHead", "MixtureHead"]

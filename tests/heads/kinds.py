@@ -1,0 +1,92 @@
+"""The heads that the tests run over, and their densities written by hand."""
+
+from functools import partial
+
+import torch
+import zuko
+from torch import Tensor, nn
+from torch.distributions import Categorical, MixtureSameFamily, MultivariateNormal, Normal
+
+from seqmdn.flows import MaskedAutoregressive, SplineCoupling
+from seqmdn.heads import FlowMixtureHead, MixtureHead
+from tests.contracts import HeadKind
+
+
+def dense(head: nn.Module, h: Tensor, raw: Tensor, y: Tensor) -> Tensor:
+    """Builds the density from the projection's numbers, in their order, with torch's own parts."""
+    K, D, batch = head.components, head.features, h.shape[:-1]
+
+    def take(*shape: int) -> Tensor:
+        nonlocal raw
+        count = int(torch.tensor(shape).prod())
+        part, raw = raw[..., :count], raw[..., count:]
+        return part.reshape(*batch, *shape)
+
+    if head.factorised:
+        logits, loc, free = take(D, K), take(D, K), take(D, K)
+        scale = (free.exp().log1p() + head.floor) ** -0.5
+        parts = logits.log_softmax(-1) + Normal(loc, scale).log_prob(y.unsqueeze(-1))
+        return parts.logsumexp(-1).sum(-1)
+    logits, loc = take(K), take(K, D)
+    free = take(K, 1).repeat_interleave(D, -1) if head.covariance == "spherical" else take(K, D)
+    precision = torch.diag_embed(free.exp().log1p() + head.floor)
+    if head.covariance in ("lowrank", "full"):
+        tied = head.factor == "tied"
+        if head.covariance == "lowrank":
+            R = head.rank
+            factor = head.tied_factor.reshape(K, D, R) if tied else take(K, D, R)
+        else:
+            packed = head.tied_factor if tied else take(K, D * (D + 1) // 2)
+            factor = torch.zeros(*packed.shape[:-1], D, D, dtype=h.dtype)
+            place = 0
+            for i in range(D):
+                for j in range(i + 1):
+                    factor[..., i, j] = packed[..., place]
+                    place += 1
+        precision = precision + factor @ factor.mT
+    assert raw.shape[-1] == 0, "numbers that nothing uses"
+    components = MultivariateNormal(loc, precision_matrix=precision)
+    return MixtureSameFamily(Categorical(logits=logits), components).log_prob(y)
+
+
+def dense_flow(head: nn.Module, h: Tensor, raw: Tensor, y: Tensor) -> Tensor:
+    """Adds autograd's log-determinant to the density of z."""
+    found = []
+    for context, numbers, frame in zip(
+        *(tensor.flatten(0, -2) for tensor in (h, raw, y)), strict=True
+    ):
+        transform = head.flow(context if head.conditional else None)
+        jacobian = torch.autograd.functional.jacobian(transform, frame)
+        density = dense(head, context, numbers, transform(frame))
+        found.append(density + jacobian.slogdet().logabsdet)
+    return torch.stack(found).view(h.shape[:-1])
+
+
+def mixture(name: str, **options: object) -> HeadKind:
+    return HeadKind(name, partial(MixtureHead, components=3, **options), dense)
+
+
+def flow(name: str, **options: object) -> HeadKind:
+    return HeadKind(name, partial(FlowMixtureHead, components=3, **options), dense_flow)
+
+
+MIXTURES = [
+    mixture("spherical", covariance="spherical"),
+    mixture("diagonal"),
+    mixture("lowrank emitted", covariance="lowrank", rank=2),
+    mixture("lowrank tied", covariance="lowrank", rank=2, factor="tied"),
+    mixture("full emitted", covariance="full"),
+    mixture("full tied", covariance="full", factor="tied"),
+    mixture("factorised", factorised=True),
+]
+SPLINES = partial(MaskedAutoregressive, univariate="spline")
+FLOWS = [
+    flow("affine shared"),
+    flow("affine conditional", conditional=True, covariance="lowrank", rank=1),
+    flow("spline shared", flow=SplineCoupling, factorised=True),
+    flow("spline conditional", flow=SplineCoupling, conditional=True, covariance="spherical"),
+    flow("autoregressive shared", flow=MaskedAutoregressive, covariance="full", factor="tied"),
+    flow("autoregressive conditional", flow=SPLINES, conditional=True),
+    flow("zuko's own", flow=zuko.flows.MaskedAutoregressiveTransform),
+    flow("zuko's conditional", flow=zuko.flows.GeneralCouplingTransform, conditional=True),
+]
