@@ -28,12 +28,15 @@ from seqmdn.distributions.blocks import (
     Targets,
     block_log_prob,
 )
+from seqmdn.distributions.planar import planar_log_prob
 
 __all__ = ["gaussian_log_density", "joint_log_density", "mixture_log_prob"]
 
 # Numbers in all arrays of a block together, and the fewest in one of them: the first keeps them
 # near a core, the second keeps the arithmetic longer than what calls it.
 SCRATCH, BLOCK = 3 * 2**17, 3 * 2**14
+# Numbers in one plane of a block of two features.
+PLANE = 2**16
 # Below as many features, rows of D numbers are too short to run along.
 SHORT = 12
 
@@ -210,13 +213,17 @@ def _evaluate(
     """Returns the log-density (N,) and the wanted gradients, of weights `gradient` (N,) or 1."""
     value = tensors[-1]
     count, width = len(value), tensors[1].shape[1:].numel()
-    order = _order(tensors)
     rank = tensors[3].shape[-1]
+    planar = value.is_cpu and value.shape[-1] == 2 and rank < 2
+    planar = planar and all(len(t) == count for t in tensors)
+    order = FRAMES_FIRST if planar else _order(tensors)
     size = count  # on a GPU there is nothing to gain from a part of the frames
     if value.is_cpu:
         # Several threads wait for each other after every operation, so give them longer ones.
         threads = 4 if torch.get_num_threads() > 1 else 1
         size = max(1, threads * max(BLOCK, SCRATCH // (3 * rank + 2)) // width)
+        if planar:
+            size = max(1, PLANE // tensors[0].shape[-1])
     log_prob = value.new_empty(count)
     gradients: list[Tensor | None] = [
         None if not need else torch.empty_like(t) if len(t) == count else torch.zeros_like(t)
@@ -231,9 +238,16 @@ def _evaluate(
     weights = [None] * len(inputs[-1]) if gradient is None else gradient.split(size)
     for i, part in enumerate(log_prob.split(size)):
         log_weights, loc, diagonal, columns, values = (blocks[i] for blocks in inputs)
-        assert columns is not None
-        part.copy_(
-            block_log_prob(
+        assert log_weights is not None and loc is not None and diagonal is not None
+        assert columns is not None and values is not None
+        targets = Targets._make([*(one[i] for one in outputs), shared]) if any(wanted) else None
+        found = None
+        if planar:
+            found = planar_log_prob(
+                log_weights, loc, diagonal, columns, values, scratch, targets, weights[i]
+            )
+        if found is None:
+            found = block_log_prob(
                 order,
                 _dense(log_weights, scratch, "log_weights"),
                 _dense(loc, scratch, "loc"),
@@ -242,10 +256,10 @@ def _evaluate(
                 _dense(columns, scratch, "columns", copy=columns.shape[0] > 1),
                 _dense(values, scratch, "value"),
                 scratch,
-                Targets._make([*(one[i] for one in outputs), shared]) if any(wanted) else None,
+                targets,
                 weights[i],
             )
-        )
+        part.copy_(found)
     return log_prob, gradients
 
 
