@@ -108,19 +108,28 @@ def planar_log_prob(
             f0.addcmul_(u0, projected)
             f1.addcmul_(u1, projected)
         if targets.loc is not None:
-            targets.loc[..., 0].copy_(f0)
-            targets.loc[..., 1].copy_(f1)
+            _write(targets.loc, f0, f1)
         if targets.value is not None:
             torch.stack([f0.sum(-1), f1.sum(-1)], dim=-1, out=targets.value).neg_()
     scale = torch.div(weights, determinant, out=determinant)
     if targets.factor is not None and rank:
-        slopes = targets.factor[0]
-        torch.addcmul(t0.mul_(scale), e0, projected, value=-1, out=slopes[..., 0])
-        torch.addcmul(t1.mul_(scale), e1, projected, value=-1, out=slopes[..., 1])
+        t0.mul_(scale).addcmul_(e0, projected, value=-1)
+        t1.mul_(scale).addcmul_(e1, projected, value=-1)
+        _write(targets.factor[0], t0, t1)
     if targets.diagonal is not None:
         scale *= 0.5
         weights *= -0.5
-        slopes = targets.diagonal
-        torch.addcmul(d1.mul_(scale), e0.square_(), weights, out=slopes[..., 0])
-        torch.addcmul(d0.mul_(scale), e1.square_(), weights, out=slopes[..., 1])
+        d1.mul_(scale).addcmul_(e0.square_(), weights)
+        d0.mul_(scale).addcmul_(e1.square_(), weights)
+        _write(targets.diagonal, d1, d0)
     return log_prob
+
+
+def _write(target: Tensor, first: Tensor, second: Tensor) -> None:
+    """Writes two planes (n, K) to their places in (n, K, 2)."""
+    if target.is_contiguous():
+        # Complex numbers lie as pairs: one dense operation for two with gaps, at a third of them.
+        torch.complex(first, second, out=torch.view_as_complex(target))
+    else:
+        target[..., 0].copy_(first)
+        target[..., 1].copy_(second)
