@@ -34,7 +34,7 @@ __all__ = ["gaussian_log_density", "joint_log_density", "mixture_log_prob"]
 
 # Numbers in all arrays of a block together, and the fewest in one of them: the first keeps them
 # near a core, the second keeps the arithmetic longer than what calls it.
-SCRATCH, BLOCK = 3 * 2**17, 3 * 2**14
+SCRATCH, BLOCK = 9 * 2**15, 3 * 2**14
 # Numbers in one plane of a block of two features.
 PLANE = 2**16
 # Below as many features, rows of D numbers are too short to run along.
@@ -153,8 +153,12 @@ def _flatten(
     for tensor, event, batch in zip(tensors, events, batches, strict=True):
         # One value for many contexts is repeated: it is small beside their parameters.
         shared = math.prod(batch) == 1 and event is not events[-1]
-        tensor = tensor.to(dtype).expand(*(batch if shared else frames), *event)
-        flat.append(tensor.reshape(1 if shared else count, *event))
+        own, shape = (batch if shared else frames), (1 if shared else count, *event)
+        tensor = tensor.to(dtype)
+        # What fits already needs no views, each of which autograd would record.
+        if tensor.shape != shape:
+            tensor = tensor.expand(*own, *event).reshape(shape)
+        flat.append(tensor)
     return flat
 
 
@@ -221,9 +225,11 @@ def _evaluate(
     if value.is_cpu:
         # Several threads wait for each other after every operation, so give them longer ones.
         threads = 4 if torch.get_num_threads() > 1 else 1
-        size = max(1, threads * max(BLOCK, SCRATCH // (3 * rank + 2)) // width)
+        arrays = 1 + rank + max(1, rank - 1)  # residuals, columns and their products
+        size = max(1, threads * max(BLOCK, SCRATCH // arrays) // width)
         if planar:
             size = max(1, PLANE // tensors[0].shape[-1])
+        size = math.ceil(count / math.ceil(count / size))  # all of one size, or nearly
     log_prob = value.new_empty(count)
     gradients: list[Tensor | None] = [
         None if not need else torch.empty_like(t) if len(t) == count else torch.zeros_like(t)
@@ -252,8 +258,7 @@ def _evaluate(
                 _dense(log_weights, scratch, "log_weights"),
                 _dense(loc, scratch, "loc"),
                 _dense(diagonal, scratch, "diagonal"),
-                # More than one column is made orthogonal, in place.
-                _dense(columns, scratch, "columns", copy=columns.shape[0] > 1),
+                columns,
                 _dense(values, scratch, "value"),
                 scratch,
                 targets,
@@ -289,7 +294,6 @@ def _blocks(
     return arranged.split(size, dim=frames)
 
 
-def _dense(part: Tensor | None, scratch: Scratch, name: str, copy: bool = False) -> Tensor:
+def _dense(part: Tensor, scratch: Scratch, name: str) -> Tensor:
     """Returns a part whose last dimension is dense: itself, or a copy in the scratch."""
-    assert part is not None
-    return scratch(name, part.shape).copy_(part) if copy or part.stride(-1) != 1 else part
+    return scratch(name, part.shape).copy_(part) if part.stride(-1) != 1 else part
