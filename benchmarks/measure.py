@@ -70,7 +70,11 @@ def peak_memory(work: Work) -> int:
     """
     work()  # what is allocated once and kept does not count
     gc.collect()
-    with profile(activities=[ProfilerActivity.CPU], profile_memory=True) as profiled:
+    # Of all threads: by itself the profiler follows the one it was started in.
+    everything = torch._C._profiler._ExperimentalConfig(profile_all_threads=True)
+    with profile(
+        activities=[ProfilerActivity.CPU], profile_memory=True, experimental_config=everything
+    ) as profiled:
         work()
     with tempfile.TemporaryDirectory() as folder:
         path = Path(folder) / "trace.json"

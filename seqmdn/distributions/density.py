@@ -12,7 +12,6 @@ from __future__ import annotations
 
 import functools
 import math
-from collections.abc import Sequence
 from typing import Any
 
 import torch
@@ -20,25 +19,9 @@ from torch import Size, Tensor
 from torch.autograd import Function
 
 from seqmdn import linalg
-from seqmdn.distributions.blocks import (
-    FRAMES_FIRST,
-    FRAMES_LAST,
-    Order,
-    Scratch,
-    Targets,
-    block_log_prob,
-)
-from seqmdn.distributions.planar import planar_log_prob
+from seqmdn.distributions.frames import evaluate
 
 __all__ = ["gaussian_log_density", "joint_log_density", "mixture_log_prob"]
-
-# Numbers in all arrays of a block together, and the fewest in one of them: the first keeps them
-# near a core, the second keeps the arithmetic longer than what calls it.
-SCRATCH, BLOCK = 9 * 2**15, 3 * 2**14
-# Numbers in one plane of a block of two features.
-PLANE = 2**16
-# Below as many features, rows of D numbers are too short to run along.
-SHORT = 12
 
 
 @linalg.full_precision
@@ -178,7 +161,7 @@ class _MixtureLogProb(Function):
         count = len(tensors[-1])
         if any(need and len(t) != count for need, t in zip(wanted, tensors, strict=True)):
             wanted = (False,) * len(tensors)
-        log_prob, gradients = _evaluate(tensors, wanted)
+        log_prob, gradients = evaluate(tensors, wanted)
         if any(wanted):
             ctx.gradients = gradients
         return log_prob
@@ -191,7 +174,7 @@ class _MixtureLogProb(Function):
             return None, *_differentiable_gradients(tensors, wanted, gradient)
         gradients, ctx.gradients = ctx.gradients, None  # a second pass computes them again
         if gradients is None:
-            gradients = _evaluate(tensors, wanted, gradient)[1]
+            gradients = evaluate(tensors, wanted, gradient)[1]
         else:
             for one in gradients:
                 if one is not None:
@@ -209,91 +192,3 @@ def _differentiable_gradients(
         torch.autograd.grad(log_prob, inputs, gradient, create_graph=True, allow_unused=True)
     )
     return [next(found) if need else None for need in wanted]
-
-
-def _evaluate(
-    tensors: tuple[Tensor, ...], wanted: tuple[bool, ...], gradient: Tensor | None = None
-) -> tuple[Tensor, list[Tensor | None]]:
-    """Returns the log-density (N,) and the wanted gradients, of weights `gradient` (N,) or 1."""
-    value = tensors[-1]
-    count, width = len(value), tensors[1].shape[1:].numel()
-    rank = tensors[3].shape[-1]
-    planar = value.is_cpu and value.shape[-1] == 2 and rank < 2
-    planar = planar and all(len(t) == count for t in tensors)
-    order = FRAMES_FIRST if planar else _order(tensors)
-    size = count  # on a GPU there is nothing to gain from a part of the frames
-    if value.is_cpu:
-        # Several threads wait for each other after every operation, so give them longer ones.
-        threads = 4 if torch.get_num_threads() > 1 else 1
-        arrays = 1 + rank + max(1, rank - 1)  # residuals, columns and their products
-        size = max(1, threads * max(BLOCK, SCRATCH // arrays) // width)
-        if planar:
-            size = max(1, PLANE // tensors[0].shape[-1])
-        size = math.ceil(count / math.ceil(count / size))  # all of one size, or nearly
-    log_prob = value.new_empty(count)
-    gradients: list[Tensor | None] = [
-        None if not need else torch.empty_like(t) if len(t) == count else torch.zeros_like(t)
-        for t, need in zip(tensors, wanted, strict=True)
-    ]
-    shared = tuple(
-        name for name, t in zip(Targets._fields, tensors, strict=False) if len(t) != count
-    )
-    scratch = Scratch(value)
-    inputs = [_blocks(tensor, order, count, size) for tensor in tensors]
-    outputs = [_blocks(one, order, count, size) for one in gradients]
-    weights = [None] * len(inputs[-1]) if gradient is None else gradient.split(size)
-    for i, part in enumerate(log_prob.split(size)):
-        log_weights, loc, diagonal, columns, values = (blocks[i] for blocks in inputs)
-        assert log_weights is not None and loc is not None and diagonal is not None
-        assert columns is not None and values is not None
-        targets = Targets._make([*(one[i] for one in outputs), shared]) if any(wanted) else None
-        found = None
-        if planar:
-            found = planar_log_prob(
-                log_weights, loc, diagonal, columns, values, scratch, targets, weights[i]
-            )
-        if found is None:
-            found = block_log_prob(
-                order,
-                _dense(log_weights, scratch, "log_weights"),
-                _dense(loc, scratch, "loc"),
-                _dense(diagonal, scratch, "diagonal"),
-                columns,
-                _dense(values, scratch, "value"),
-                scratch,
-                targets,
-                weights[i],
-            )
-        part.copy_(found)
-    return log_prob, gradients
-
-
-def _order(tensors: tuple[Tensor, ...]) -> Order:
-    """Returns the order of dimensions that reads what the frames do not share as it lies."""
-    if tensors[1].shape[-1] < SHORT:
-        return FRAMES_LAST
-    large = [t for t in tensors[1:4] if len(t) == len(tensors[-1]) and t.numel()]
-    return FRAMES_LAST if large and all(t.stride(0) == 1 for t in large) else FRAMES_FIRST
-
-
-def _blocks(
-    tensor: Tensor | None, order: Order, count: int, size: int
-) -> Sequence[Tensor] | Sequence[None]:
-    """Returns views of `size` frames each in this order, the columns of a factor at the front.
-
-    What all frames share is the same in every block.
-    """
-    blocks = math.ceil(count / size)
-    if tensor is None:
-        return [None] * blocks
-    arranged, frames = order.arrange(tensor), -1 if order.components == 0 else 0
-    if tensor.dim() == 4:
-        arranged, frames = arranged.movedim(order.features + 1, 0), -1 if frames else 1
-    if len(tensor) != count:
-        return [arranged] * blocks
-    return arranged.split(size, dim=frames)
-
-
-def _dense(part: Tensor, scratch: Scratch, name: str) -> Tensor:
-    """Returns a part whose last dimension is dense: itself, or a copy in the scratch."""
-    return scratch(name, part.shape).copy_(part) if part.stride(-1) != 1 else part
