@@ -111,8 +111,13 @@ def mixture_log_prob(
     frames = torch.broadcast_shapes(*batches)
     flat = _flatten(tensors, events, batches, frames)
     if flat is None:
-        return torch.logsumexp(joint_log_density(*tensors), dim=-1)
+        return _plain(*tensors)
     return _MixtureLogProb.apply(torch.is_grad_enabled(), *flat).view(frames)
+
+
+def _plain(*tensors: Tensor) -> Tensor:
+    """Returns the mixture's log-density by plain operations."""
+    return torch.logsumexp(joint_log_density(*tensors), dim=-1)
 
 
 def _flatten(
@@ -186,7 +191,7 @@ def _differentiable_gradients(
     tensors: tuple[Tensor, ...], wanted: tuple[bool, ...], gradient: Tensor
 ) -> list[Tensor | None]:
     """Returns gradients that are functions of all tensors and of what reaches the log-density."""
-    log_prob = torch.logsumexp(joint_log_density(*tensors), dim=-1)
+    log_prob = _plain(*tensors)
     inputs = [tensor for tensor, need in zip(tensors, wanted, strict=True) if need]
     found = iter(
         torch.autograd.grad(log_prob, inputs, gradient, create_graph=True, allow_unused=True)
