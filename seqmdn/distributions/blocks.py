@@ -76,7 +76,7 @@ def block_log_prob(
         log_weights: normalised, (n, K); here and below n may be 1, for what all frames share.
         loc: (n, K, D).
         diagonal: (n, K, D).
-        columns: those of the factor, (R, n, K, D); used up.
+        columns: those of the factor, (R, n, K, D).
         value: (n, D), n of its own for every frame.
         scratch: arrays to compute in.
         targets: where to write gradients; None for none.
@@ -101,10 +101,15 @@ def block_log_prob(
     score = _waiting(targets, "loc", whole)
     score = torch.mul(diagonal, residual, out=scratch("score", whole) if score is None else score)
     rank = columns.shape[0]
-    small = (*whole[:features], 1, *whole[features + 1 :])
-    projected = residual.new_empty(rank, *small)  # U'e, (R, n, K, 1)
-    for column, one in zip(columns.unbind(0), projected.unbind(0), strict=True):
-        score.addcmul_(column, scratch.dot(column, residual, features, out=one))  # Lambda e
+    if rank:
+        if rank > 1 or columns.stride(-1) != 1:  # more than one are made orthogonal, in place
+            room = _room(targets, columns.shape, order)
+            room = scratch("columns", tuple(columns.shape)) if room is None else room
+            columns = room.copy_(columns)
+        product = torch.mul(columns, residual, out=scratch("basis", (rank, *whole)))
+        projected = product.sum(features + 1, keepdim=True)  # U'e, (R, n, K, 1)
+        for column, one in zip(columns.unbind(0), projected.unbind(0), strict=True):
+            score.addcmul_(column, one)  # Lambda e
     quadratic = scratch.dot(score, residual, features)  # (n, K, 1)
     double = log_sum(diagonal, features, scratch) - quadratic
     inverse = diagonal
@@ -114,8 +119,7 @@ def block_log_prob(
         inverse = torch.reciprocal(diagonal, out=slope)
     if rank:
         basis, rows, pivots = orthogonalise(inverse, columns, features, scratch)
-        for one in pivots.log().unbind(0):
-            double = double.add_(one)
+        double = double + (pivots.log().sum(0) if rank > 1 else pivots[0].log())
     joint = torch.add(log_weights.unsqueeze(features), double, alpha=0.5)
     highest = joint.amax(components, keepdim=True)
     # Where no component has any density, -inf less -inf would be NaN.
@@ -137,24 +141,34 @@ def block_log_prob(
             _write(targets, "loc", targets.loc, score, order)
         if targets.value is not None:
             torch.neg(score.sum(components), out=targets.value)
-    if targets.factor is not None and rank:
-        # The columns are used up, and their array free where it is one of these.
-        slopes = scratch("columns", (rank, *whole))
-        torch.mul(residual, projected.mul_(weights).neg_(), out=slopes)
-        parts = zip(basis.unbind(0), rows, (weights / pivots).unbind(0), strict=True)
-        for i, (one, row, scale) in enumerate(parts):
-            slopes[i].addcmul_(one, scale)
-            if row is not None:
-                slopes[:i].addcmul_(one, row * scale)
-        _write(targets, "factor", targets.factor, slopes, order)
+    if rank and (targets.diagonal is not None or targets.factor is not None):
+        basis *= pivots.rsqrt_()
     if targets.diagonal is not None:
-        if rank:
-            basis *= pivots.rsqrt_()
         for one in (*(basis.unbind(0) if rank else ()), residual):
             out = inverse if one.shape == inverse.shape else None
             inverse = torch.addcmul(inverse, one, one, value=-1, out=out)  # variances, less e^2
         _write(targets, "diagonal", targets.diagonal, inverse.mul_(0.5 * weights), order)
+    if rank and targets.factor is not None:
+        projected *= weights
+        if basis.shape[1:] != whole:  # all frames share what it is made of
+            basis = scratch("slopes", (rank, *whole)).copy_(basis)
+        for i, (one, row, scale) in enumerate(zip(basis, rows, pivots * weights, strict=True)):
+            if row is not None:
+                basis[:i].addcmul_(one, row * scale)
+            one *= scale
+        basis.addcmul_(residual, projected, value=-1)
+        _write(targets, "factor", targets.factor, basis, order)
     return log_prob
+
+
+def _room(targets: Targets, shape: Sequence[int], order: Order) -> Tensor | None:
+    """Returns the memory of the factor's target as columns of this shape, where it is one piece."""
+    target = targets.factor
+    if target is None or "factor" in targets.shared:
+        return None
+    target = target.movedim(0, -1)  # (n, K, D, R)
+    target = target.movedim(-2, 0) if order.components == 0 else target
+    return target.view(-1).view(shape) if target.is_contiguous() else None
 
 
 def _waiting(targets: Targets, name: str, shape: Sequence[int]) -> Tensor | None:
@@ -169,5 +183,8 @@ def _write(targets: Targets, name: str, target: Tensor, slope: Tensor, order: Or
     """Writes a gradient to the target of this name, or adds its sum over the frames."""
     if name in targets.shared:
         target += slope.sum(-1 if order.components == 0 else -3, keepdim=True)
+    elif name == "factor" and len(slope) == 2 and target.movedim(0, -1).is_contiguous():
+        # Complex numbers lie as pairs: one dense operation for two with gaps, at a third of them.
+        torch.complex(*slope, out=torch.view_as_complex(target.movedim(0, -1)))
     elif target.data_ptr() != slope.data_ptr():
         target.copy_(slope)

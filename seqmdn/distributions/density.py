@@ -5,14 +5,14 @@ r"""The log-density of a joint mixture of Gaussians D + UU', with its gradients 
 
 `joint_log_density` is the formula in plain operations, which autograd differentiates.
 `mixture_log_prob` gives the same numbers block by block, near the core, and keeps nothing but the
-gradients: two thirds of the time and half the memory (measured in benchmarks/README.md).
+gradients: two thirds of the time and half the memory, with one thread (measured in
+benchmarks/README.md).
 """
 
 from __future__ import annotations
 
 import functools
 import math
-from collections.abc import Sequence
 from typing import Any
 
 import torch
@@ -20,22 +20,9 @@ from torch import Size, Tensor
 from torch.autograd import Function
 
 from seqmdn import linalg
-from seqmdn.distributions.blocks import (
-    FRAMES_FIRST,
-    FRAMES_LAST,
-    Order,
-    Scratch,
-    Targets,
-    block_log_prob,
-)
+from seqmdn.distributions.frames import evaluate
 
 __all__ = ["gaussian_log_density", "joint_log_density", "mixture_log_prob"]
-
-# Numbers in all arrays of a block together, and the fewest in one of them: the first keeps them
-# near a core, the second keeps the arithmetic longer than what calls it.
-SCRATCH, BLOCK = 3 * 2**17, 3 * 2**14
-# Below as many features, rows of D numbers are too short to run along.
-SHORT = 12
 
 
 @linalg.full_precision
@@ -125,8 +112,13 @@ def mixture_log_prob(
     frames = torch.broadcast_shapes(*batches)
     flat = _flatten(tensors, events, batches, frames)
     if flat is None:
-        return torch.logsumexp(joint_log_density(*tensors), dim=-1)
+        return _plain(*tensors)
     return _MixtureLogProb.apply(torch.is_grad_enabled(), *flat).view(frames)
+
+
+def _plain(*tensors: Tensor) -> Tensor:
+    """Returns the mixture's log-density by plain operations."""
+    return torch.logsumexp(joint_log_density(*tensors), dim=-1)
 
 
 def _flatten(
@@ -150,8 +142,12 @@ def _flatten(
     for tensor, event, batch in zip(tensors, events, batches, strict=True):
         # One value for many contexts is repeated: it is small beside their parameters.
         shared = math.prod(batch) == 1 and event is not events[-1]
-        tensor = tensor.to(dtype).expand(*(batch if shared else frames), *event)
-        flat.append(tensor.reshape(1 if shared else count, *event))
+        own, shape = (batch if shared else frames), (1 if shared else count, *event)
+        tensor = tensor.to(dtype)
+        # What fits already needs no views, each of which autograd would record.
+        if tensor.shape != shape:
+            tensor = tensor.expand(*own, *event).reshape(shape)
+        flat.append(tensor)
     return flat
 
 
@@ -171,7 +167,7 @@ class _MixtureLogProb(Function):
         count = len(tensors[-1])
         if any(need and len(t) != count for need, t in zip(wanted, tensors, strict=True)):
             wanted = (False,) * len(tensors)
-        log_prob, gradients = _evaluate(tensors, wanted)
+        log_prob, gradients = evaluate(tensors, wanted)
         if any(wanted):
             ctx.gradients = gradients
         return log_prob
@@ -184,7 +180,7 @@ class _MixtureLogProb(Function):
             return None, *_differentiable_gradients(tensors, wanted, gradient)
         gradients, ctx.gradients = ctx.gradients, None  # a second pass computes them again
         if gradients is None:
-            gradients = _evaluate(tensors, wanted, gradient)[1]
+            gradients = evaluate(tensors, wanted, gradient)[1]
         else:
             for one in gradients:
                 if one is not None:
@@ -196,86 +192,9 @@ def _differentiable_gradients(
     tensors: tuple[Tensor, ...], wanted: tuple[bool, ...], gradient: Tensor
 ) -> list[Tensor | None]:
     """Returns gradients that are functions of all tensors and of what reaches the log-density."""
-    log_prob = torch.logsumexp(joint_log_density(*tensors), dim=-1)
+    log_prob = _plain(*tensors)
     inputs = [tensor for tensor, need in zip(tensors, wanted, strict=True) if need]
     found = iter(
         torch.autograd.grad(log_prob, inputs, gradient, create_graph=True, allow_unused=True)
     )
     return [next(found) if need else None for need in wanted]
-
-
-def _evaluate(
-    tensors: tuple[Tensor, ...], wanted: tuple[bool, ...], gradient: Tensor | None = None
-) -> tuple[Tensor, list[Tensor | None]]:
-    """Returns the log-density (N,) and the wanted gradients, of weights `gradient` (N,) or 1."""
-    value = tensors[-1]
-    count, width = len(value), tensors[1].shape[1:].numel()
-    order = _order(tensors)
-    rank = tensors[3].shape[-1]
-    size = count  # on a GPU there is nothing to gain from a part of the frames
-    if value.is_cpu:
-        # Several threads wait for each other after every operation, so give them longer ones.
-        threads = 4 if torch.get_num_threads() > 1 else 1
-        size = max(1, threads * max(BLOCK, SCRATCH // (3 * rank + 2)) // width)
-    log_prob = value.new_empty(count)
-    gradients: list[Tensor | None] = [
-        None if not need else torch.empty_like(t) if len(t) == count else torch.zeros_like(t)
-        for t, need in zip(tensors, wanted, strict=True)
-    ]
-    shared = tuple(
-        name for name, t in zip(Targets._fields, tensors, strict=False) if len(t) != count
-    )
-    scratch = Scratch(value)
-    inputs = [_blocks(tensor, order, count, size) for tensor in tensors]
-    outputs = [_blocks(one, order, count, size) for one in gradients]
-    weights = [None] * len(inputs[-1]) if gradient is None else gradient.split(size)
-    for i, part in enumerate(log_prob.split(size)):
-        log_weights, loc, diagonal, columns, values = (blocks[i] for blocks in inputs)
-        assert columns is not None
-        part.copy_(
-            block_log_prob(
-                order,
-                _dense(log_weights, scratch, "log_weights"),
-                _dense(loc, scratch, "loc"),
-                _dense(diagonal, scratch, "diagonal"),
-                # More than one column is made orthogonal, in place.
-                _dense(columns, scratch, "columns", copy=columns.shape[0] > 1),
-                _dense(values, scratch, "value"),
-                scratch,
-                Targets._make([*(one[i] for one in outputs), shared]) if any(wanted) else None,
-                weights[i],
-            )
-        )
-    return log_prob, gradients
-
-
-def _order(tensors: tuple[Tensor, ...]) -> Order:
-    """Returns the order of dimensions that reads what the frames do not share as it lies."""
-    if tensors[1].shape[-1] < SHORT:
-        return FRAMES_LAST
-    large = [t for t in tensors[1:4] if len(t) == len(tensors[-1]) and t.numel()]
-    return FRAMES_LAST if large and all(t.stride(0) == 1 for t in large) else FRAMES_FIRST
-
-
-def _blocks(
-    tensor: Tensor | None, order: Order, count: int, size: int
-) -> Sequence[Tensor] | Sequence[None]:
-    """Returns views of `size` frames each in this order, the columns of a factor at the front.
-
-    What all frames share is the same in every block.
-    """
-    blocks = math.ceil(count / size)
-    if tensor is None:
-        return [None] * blocks
-    arranged, frames = order.arrange(tensor), -1 if order.components == 0 else 0
-    if tensor.dim() == 4:
-        arranged, frames = arranged.movedim(order.features + 1, 0), -1 if frames else 1
-    if len(tensor) != count:
-        return [arranged] * blocks
-    return arranged.split(size, dim=frames)
-
-
-def _dense(part: Tensor | None, scratch: Scratch, name: str, copy: bool = False) -> Tensor:
-    """Returns a part whose last dimension is dense: itself, or a copy in the scratch."""
-    assert part is not None
-    return scratch(name, part.shape).copy_(part) if copy or part.stride(-1) != 1 else part

@@ -16,6 +16,9 @@ __all__ = ["Scratch", "joined", "log_sum", "orthogonalise"]
 
 # The product of two numbers between its inverse and itself is as exact in float32 as any other.
 _SQUARE = 2.0**62
+# Where as little as one in 16 is left of a column's squared length, a quarter of its length, it may
+# be off from orthogonal by more than four times what rounding leaves anyway.
+_PARALLEL = 15.0
 
 
 class Scratch:
@@ -49,6 +52,11 @@ class Scratch:
             view = self._views[name, shape] = array[:size].view(shape)
         return view
 
+    @property
+    def nbytes(self) -> int:
+        """The bytes of all arrays."""
+        return sum(array.nbytes for array in self._arrays.values())
+
     def dot(self, left: Tensor, right: Tensor, features: int, out: Tensor | None = None) -> Tensor:
         """Returns the sum of products over D, which stays as a dimension of 1.
 
@@ -66,7 +74,8 @@ def orthogonalise(
 
     By modified Gram-Schmidt, which keeps the identity beside a large U where forming the
     capacitance in float32 would lose it: :math:`C = I + U^\top D^{-1} U = N^{-1} P N^{-\top}`,
-    with a unit lower triangular N and the pivots P.
+    with a unit lower triangular N and the pivots P. A column of which little is left is made
+    orthogonal again, of what rounding left: in it is all that parallel columns differ by.
 
     Args:
         inverse: of d, (n, K, D) or in any other order.
@@ -77,6 +86,10 @@ def orthogonalise(
     Returns:
         D^-1 times the orthogonal columns, which are those of U N', (R, n, K, D); the rows of N left
         of its diagonal, (i, n, K, 1) of row i, None of row 0; and P, (R, n, K, 1).
+
+    References:
+        Reorthogonalization and stable algorithms for updating the Gram-Schmidt QR factorization,
+        J. W. Daniel, W. B. Gragg, L. Kaufman and G. W. Stewart, 1976.
 
     Example:
         >>> columns = torch.tensor([[1.0, 0.0], [1.0, 1.0]])
@@ -90,33 +103,48 @@ def orthogonalise(
     basis = scratch("basis", (rank, *whole))
     pivots = columns.new_empty(rank, *whole[:features], 1, *whole[features + 1 :])
     rows: list[Tensor | None] = []
+    done: list[Tensor] = []
     below: Tensor | None = None  # of the rows to come, what is known: (R - i, i, n, K, 1)
+    lost: Tensor | None = None  # of their columns' squared lengths: (R - i, n, K, 1)
     for i, (weighted, pivot) in enumerate(zip(basis.unbind(0), pivots.unbind(0), strict=True)):
         column, later = columns[0], columns[1:]
+        row = None if below is None else below[0]
         torch.mul(column, inverse, out=weighted)
         scratch.dot(weighted, column, features, out=pivot).add_(1)
-        row = None if below is None else below[0]
-        rows.append(row)
-        if row is not None:
+        if row is not None and lost is not None:
             pivot += row.square().sum(0)
+            # A GPU would rather do it than wait for the answer.
+            if not column.is_cpu or bool((lost[0] > _PARALLEL * pivot).any()):
+                for j, (one, other) in enumerate(zip(basis, done, strict=False)):
+                    share = scratch.dot(one, column, features).add_(row[j])
+                    known = rows[j]
+                    if known is not None:
+                        share += (known * row[:j]).sum(0)
+                    share.div_(pivots[j]).neg_()
+                    column.addcmul_(share, other)
+                    row[j] += share
+                    if known is not None:
+                        row[:j].addcmul_(share, known)
+                torch.mul(column, inverse, out=weighted)
+                scratch.dot(weighted, column, features, out=pivot).add_(1)
+                pivot += row.square().sum(0)
+        rows.append(row)
         if i == rank - 1:
             break
+        done.append(column)
         out = later if later.shape[1:] == whole else scratch("orthogonal", (rank - i - 1, *whole))
         share = scratch.dot(weighted, later, features)  # (R - i - 1, n, K, 1)
         if below is not None and row is not None:
             share += (below[1:] * row).sum(1)
-        columns = torch.addcmul(later, share.div_(pivot).neg_(), column, out=out)
-        # Again, of what rounding left: in it is all that parallel columns differ by.
-        rest = scratch.dot(weighted, columns, features).add_(share)
-        known, below = below, share.unsqueeze(1)
-        if known is not None and row is not None:
-            known = torch.addcmul(known[1:], below, row)
-            rest += (known * row).sum(1)
-        rest.div_(pivot).neg_()
-        columns.addcmul_(rest, column)
-        share += rest
-        if known is not None and row is not None:
-            below = torch.cat([known.addcmul_(rest.unsqueeze(1), row), below], dim=1)
+        scale = share / pivot
+        gone = share.mul_(scale)
+        lost = gone if lost is None else lost[1:] + gone
+        columns = torch.addcmul(later, scale.neg_(), column, out=out)
+        if below is None or row is None:
+            below = scale.unsqueeze(1)
+        else:
+            known = torch.addcmul(below[1:], scale.unsqueeze(1), row)
+            below = torch.cat([known, scale.unsqueeze(1)], dim=1)
     return basis, rows, pivots
 
 

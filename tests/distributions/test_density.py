@@ -10,7 +10,7 @@ from torch import Tensor
 from torch.distributions import Categorical
 
 from seqmdn import linalg
-from seqmdn.distributions import LowRankPrecisionNormal, Mixture, density
+from seqmdn.distributions import LowRankPrecisionNormal, Mixture, frames
 from seqmdn.distributions.blocks import FRAMES_FIRST, FRAMES_LAST
 from seqmdn.distributions.density import joint_log_density, mixture_log_prob
 from tests.distributions import dense
@@ -225,15 +225,15 @@ def test_any_shape_in_any_number_of_blocks(
     given_ = mine
     if innermost and len(batch) == 1:  # as a head could emit them
         given_ = [t.movedim(0, -1).contiguous().movedim(-1, 0) if t.dim() > 1 else t for t in mine]
-    before = density.SCRATCH, density.BLOCK
-    density.SCRATCH, density.BLOCK = 0, size
+    before = frames.SCRATCH, frames.BLOCK
+    frames.SCRATCH, frames.BLOCK = 0, size
     try:
         found, expected = mixture_log_prob(*given_), plain_log_prob(*theirs)
         assert found.shape == expected.shape
         weight = torch.randn_like(expected)
         found.backward(weight)
     finally:
-        density.SCRATCH, density.BLOCK = before
+        frames.SCRATCH, frames.BLOCK = before
     expected.backward(weight)
     torch.testing.assert_close(found, expected, rtol=1e-9, atol=1e-9)
     for name, one, other in zip(NAMES, mine, theirs, strict=True):
@@ -263,7 +263,7 @@ def test_nothing_that_was_given_is_written_to(innermost: bool, rank: int) -> Non
     if innermost:
         tensors = tuple(t.movedim(0, -1).contiguous().movedim(-1, 0) for t in tensors)
     # Frames that lie innermost are read as they lie; that is what makes this a risk.
-    assert density._order(tensors) is (FRAMES_LAST if innermost else FRAMES_FIRST)
+    assert frames._order(tensors) is (FRAMES_LAST if innermost else FRAMES_FIRST)
     before = [tensor.clone() for tensor in tensors]
     inputs = [tensor.requires_grad_() for tensor in tensors]
     mixture_log_prob(*inputs).sum().backward()
