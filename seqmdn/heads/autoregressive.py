@@ -216,7 +216,7 @@ class _Network(nn.Module):
         )
         start = start.expand(*batch, -1).reshape(-1, start.shape[-1])
         hidden = F.silu(seen + start + self.bias.unsqueeze(1))  # (G, N, M), as the product wants it
-        return (hidden @ self.output).transpose(0, 1).unflatten(0, batch)
+        return (hidden @ self.output).transpose(0, 1).reshape(*batch, len(self.output), -1)
 
     def one(self, group: int, start: Tensor, before: Tensor) -> Tensor:  # (*batch, P)
         seen = before @ self.weight[: before.shape[-1]]
