@@ -59,6 +59,13 @@ def fit_parser() -> ArgumentParser:
     )
     parser.add_argument("-c", "--config", action="config", help="a YAML file; may be given again")
     parser.add_argument("--seed", type=int, default=0, help="seed of weights, batches and noise")
+    parser.add_argument(
+        "--from",
+        type=str | None,
+        metavar="RUN",
+        help="begin with the weights of this run's best checkpoint; what the model has beside them"
+        " must begin as the identity, as a flow does",
+    )
     _add_data_and_model(parser)
     parser.add_class_arguments(
         DensityModule,

@@ -43,6 +43,7 @@ from seqmdn.metrics import NegativeLogLikelihood
 from seqmdn.models import DensityModel, SequenceModel
 from seqmdn.scoring import score_densities
 from seqmdn.training import DensityModule, ReportProgress, StopOnInterrupt, ValidateAtEnd
+from seqmdn.transfer import check_same_data, check_same_origin, origin_of, take_over
 
 __all__ = [
     "Interrupted",
@@ -95,7 +96,9 @@ def fit(config: Namespace, out: Path, resume: bool = False, report: Report | Non
     Raises:
         FileExistsError: If the folder holds a run and ``resume`` is not set.
         FileNotFoundError: If ``resume`` is set and the folder holds no checkpoint.
-        ValueError: If ``resume`` is set and the checkpoint is damaged or of another model.
+        ValueError: If ``resume`` is set and the checkpoint is damaged or of another model; if the
+            configuration names a run to begin with (``--from``) that was trained on other data, or
+            whose density is not that of the model with its weights.
         Interrupted: After Ctrl-C, once a checkpoint is written.
     """
     newest = out / "checkpoints" / "last.ckpt"
@@ -127,14 +130,18 @@ def fit(config: Namespace, out: Path, resume: bool = False, report: Report | Non
         "seed": config.seed,
         "parameters": sum(p.numel() for p in model.parameters() if p.requires_grad),
     }
+    # Before anything is written: a folder that cannot be used stays as it is.
+    source = config.get("from")
+    if begun is not None:
+        load_weights(model, begun, newest)
+        description |= check_same_origin(begun["seqmdn"], source)
+    elif source is not None:
+        description |= _begin_with(Path(source), model, data)
+    else:
+        model.initialise(data.sample_frames())
     module = DensityModule(
         model, **vars(made.training), per=data.per, seed=config.seed, description=description
     )
-    # Before anything is written: a folder that cannot be used stays as it is.
-    if begun is None:
-        model.initialise(data.sample_frames())
-    else:
-        load_weights(model, begun, newest)
     out.mkdir(parents=True, exist_ok=True)
     parser.save(config, out / "config.yaml", overwrite=True, skip_unset=False)
     # From here on the scores of a run that goes on are those of another model.
@@ -226,6 +233,8 @@ def score(run: Run, split: str, draws: int | None = None) -> dict[str, Any]:
         result |= {"limit": limit, "gap_to_limit": result["nll"] - limit}
     if draws is not None:
         result |= score_densities(model, run.data.batches(split), draws).compute()
+    if "from" in run.description:
+        result["from"] = run.description["from"]
     return result | {
         "params": run.description["parameters"],
         "seconds": run.description["seconds"],
@@ -251,7 +260,7 @@ def load_run(source: Path, data: Path | None = None) -> Run:
         ValueError: If the file is not a checkpoint of this program, or its weights are another
             model's.
     """
-    checkpoint = source / "checkpoints" / "best.ckpt" if source.is_dir() else source
+    checkpoint = _best(source)
     content = read_checkpoint(checkpoint)
     description = content["seqmdn"]
     parser = model_parser()
@@ -270,6 +279,19 @@ def load_run(source: Path, data: Path | None = None) -> Run:
             f"{made.data.features}: name the right store by --data"
         )
     return Run(model.eval(), made.data, checkpoint, description)
+
+
+def _best(source: Path) -> Path:
+    return source / "checkpoints" / "best.ckpt" if source.is_dir() else source
+
+
+def _begin_with(source: Path, model: DensityModel, data: SequenceDataModule) -> dict[str, Any]:
+    """Give a model the weights of a run; return what tells in a description where it began."""
+    # First of all: data of another size would be refused for that.
+    check_same_data(read_checkpoint(_best(source))["seqmdn"], data, source)
+    run = load_run(source, data.path)
+    take_over(model, run.model, data, source)
+    return origin_of(source, run.checkpoint, run.description)
 
 
 def draw(

@@ -27,6 +27,7 @@ FLOORS = [
     "comparison",
     "export",
     "runs",
+    "transfer",
     "configuration",
     "training",
     "generation",

@@ -43,9 +43,10 @@ calibration.png`` draws of a trained model, beside the coverage of intervals and
     tensor([0.1000, 0.3000, 0.3000, 0.3000, 0.1000])
 """
 
+from seqmdn.distributions.autoregressive import Autoregressive
 from seqmdn.distributions.factorised import FactorisedMixture
 from seqmdn.distributions.flowed import Flowed
 from seqmdn.distributions.gaussian import LowRankPrecisionNormal
 from seqmdn.distributions.mixture import Mixture
 
-__all__ = ["FactorisedMixture", "Flowed", "LowRankPrecisionNormal", "Mixture"]
+__all__ = ["Autoregressive", "FactorisedMixture", "Flowed", "LowRankPrecisionNormal", "Mixture"]

@@ -1,6 +1,7 @@
 """Heads: modules that turn features h into a distribution over the next frame."""
 
+from seqmdn.heads.autoregressive import AutoregressiveHead
 from seqmdn.heads.flow import FlowMixtureHead
 from seqmdn.heads.mixture import MixtureHead
 
-__all__ = ["FlowMixtureHead", "MixtureHead"]
+__all__ = ["AutoregressiveHead", "FlowMixtureHead", "MixtureHead"]

@@ -8,7 +8,7 @@ from torch import Tensor, nn
 from torch.distributions import Categorical, MixtureSameFamily, MultivariateNormal, Normal
 
 from seqmdn.flows import MaskedAutoregressive, SplineCoupling
-from seqmdn.heads import FlowMixtureHead, MixtureHead
+from seqmdn.heads import AutoregressiveHead, FlowMixtureHead, MixtureHead
 from tests.contracts import HeadKind
 
 
@@ -62,6 +62,45 @@ def dense_flow(head: nn.Module, h: Tensor, raw: Tensor, y: Tensor) -> Tensor:
     return torch.stack(found).view(h.shape[:-1])
 
 
+def in_turn(head: nn.Module, h: Tensor, raw: Tensor, y: Tensor) -> Tensor:
+    """Builds the density group by group, hidden unit sums and all, with torch's own parts."""
+    K, S, R, network = head.components, head.group, head.rank, head.network
+    groups, total = head.features // S, torch.zeros((), dtype=h.dtype)
+    offsets = []  # of each kind of number, (*batch, G, numbers)
+    for numbers in [K, K * S, K * S, K * S * R]:
+        part, raw = raw[..., : groups * numbers], raw[..., groups * numbers :]
+        offsets.append(part.reshape(*h.shape[:-1], groups, numbers))
+    assert raw.shape[-1] == 0, "numbers that nothing uses"
+    for g in range(groups):
+        sums = network.context(h) + network.bias[g]
+        for place in range(g * S):
+            sums = sums + network.weight[place] * y[..., head.order[place], None]
+        own = torch.cat([part[..., g, :] for part in offsets], dim=-1)
+        own = own + (sums * sums.sigmoid()) @ network.output[g]
+        logits, loc, free, factor = own.split([K, K * S, K * S, K * S * R], dim=-1)
+        precision = torch.diag_embed(free.reshape(*h.shape[:-1], K, S).exp().log1p() + head.floor)
+        factor = factor.reshape(*h.shape[:-1], K, S, R)
+        components = MultivariateNormal(
+            loc.reshape(*h.shape[:-1], K, S), precision_matrix=precision + factor @ factor.mT
+        )
+        mixture = MixtureSameFamily(Categorical(logits=logits), components)
+        total = total + mixture.log_prob(y[..., head.order[g * S : (g + 1) * S]])
+    return total
+
+
+def taking_turns(
+    features: int, context: int, backwards: bool = False, pairs: bool = False, **options: object
+) -> AutoregressiveHead:
+    """In pairs, where the number of features is even and there are two of them at least."""
+    paired = {"group": 2, "rank": 1} if pairs and features % 2 == 0 and features > 2 else {}
+    order = list(reversed(range(features))) if backwards else None
+    return AutoregressiveHead(features, context, components=3, order=order, **paired, **options)
+
+
+def autoregressive(name: str, **options: object) -> HeadKind:
+    return HeadKind(name, partial(taking_turns, **options), in_turn)
+
+
 def mixture(name: str, **options: object) -> HeadKind:
     return HeadKind(name, partial(MixtureHead, components=3, **options), dense)
 
@@ -89,4 +128,9 @@ FLOWS = [
     flow("autoregressive conditional", flow=SPLINES, conditional=True),
     flow("zuko's own", flow=zuko.flows.MaskedAutoregressiveTransform),
     flow("zuko's conditional", flow=zuko.flows.GeneralCouplingTransform, conditional=True),
+]
+AUTOREGRESSIVES = [
+    autoregressive("in turn"),
+    autoregressive("backwards, eight units", backwards=True, hidden=8),
+    autoregressive("in pairs", pairs=True),
 ]
