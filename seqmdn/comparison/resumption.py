@@ -30,7 +30,7 @@ def check_resumable(tasks: Sequence[Task]) -> None:
         begun = task.out / "config.yaml"
         if not begun.exists():
             continue
-        wanted = fit_parser().parse_args(list(task.arguments))
+        wanted = task.config
         found = fit_parser().parse_args(["-c", str(begun)])
         for key, value in wanted.items():
             if key != "config" and found.get(key) != value:
