@@ -12,7 +12,6 @@ from seqmdn.data import SPLITS, SequenceDataModule
 __all__ = ["check_tasks", "difference", "parameters"]
 
 
-
 def check_tasks(tasks: Sequence[Task]) -> dict[str, int]:
     """Build the model of every cell once, and look whether all are scored on the same numbers.
 

@@ -1,6 +1,7 @@
 """Runs that are there already, under whatever name."""
 
-from collections.abc import Sequence
+import hashlib
+from collections.abc import Collection, Sequence
 from dataclasses import replace
 from pathlib import Path
 
@@ -9,7 +10,7 @@ from jsonargparse import Namespace
 from seqmdn.comparison.tasks import Task
 from seqmdn.configuration import ConfigurationError, fit_parser
 
-__all__ = ["distinct", "reuse"]
+__all__ = ["distinct", "reuse", "signature"]
 
 
 def distinct(tasks: Sequence[Task]) -> tuple[list[Task], dict[str, str]]:
@@ -22,7 +23,7 @@ def distinct(tasks: Sequence[Task]) -> tuple[list[Task], dict[str, str]]:
     same: dict[str, str] = {}
     for task in tasks:
         if task.model not in same and task.model not in models.values():
-            first = models.setdefault(_signature(task.config, seed=False), task.model)
+            first = models.setdefault(signature(task.config, but=["seed"]), task.model)
             if first != task.model:
                 same[task.model] = first
     return [task for task in tasks if task.model not in same], same
@@ -44,18 +45,23 @@ def reuse(tasks: Sequence[Task], out: Path) -> list[Task]:
             config = fit_parser().parse_args(["-c", str(metrics.parent / "config.yaml")])
         except (ConfigurationError, OSError):  # of another time, or no run at all
             continue
-        finished[_signature(config)] = metrics.parent
+        finished[signature(config)] = metrics.parent
     found = []
     for task in tasks:
         # Its own folder first, where two runs are the same.
         own = (task.out / "metrics.json").exists()
-        folder = task.out if own else finished.get(_signature(task.config), task.out)
+        folder = task.out if own else finished.get(signature(task.config), task.out)
         found.append(replace(task, out=folder))
     return found
 
 
-def _signature(config: Namespace, seed: bool = True) -> str:
-    """Say all of a configuration in one text, the same for every way to write it."""
-    left_out = {"config"} if seed else {"config", "seed"}
-    items = sorted((key, repr(value)) for key, value in config.items() if key not in left_out)
-    return "\n".join(f"{key}: {value}" for key, value in items)
+def signature(config: Namespace, but: Collection[str] = ()) -> str:
+    """Return a hash of a configuration, the same for every way to write it.
+
+    Args:
+        config: What :func:`seqmdn.configuration.fit_parser` made.
+        but: Keys that are left out.
+    """
+    items = sorted((k, repr(v)) for k, v in config.items() if k not in ("config", *but))
+    text = "\n".join(f"{key}: {value}" for key, value in items)
+    return hashlib.sha256(text.encode()).hexdigest()[:16]

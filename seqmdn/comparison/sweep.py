@@ -103,9 +103,7 @@ def _words(settings: Mapping[str, str], known: Mapping[str, str], config: Namesp
             # An argument of a class takes no bare null, but the class takes arguments that are.
             owner, name = known[key].rsplit(".init_args.", 1)
             path = settings.get(short(owner)) or config[f"{owner}.class_path"]
-            words.append(
-                f"--{owner}={json.dumps({'class_path': path, 'init_args': {name: None}})}"
-            )
+            words.append(f"--{owner}={json.dumps({'class_path': path, 'init_args': {name: None}})}")
         else:
             words.append(f"--{known[key]}={value}")
     return words
