@@ -15,7 +15,7 @@ import seqmdn
 import seqmdn.compare
 from seqmdn.cli import main
 from seqmdn.compare import Task, compare, markdown_table, plan, score_all, train_all
-from seqmdn.comparison import git_revision
+from seqmdn.comparison import git_revision, pictures
 from seqmdn.data import Store
 from seqmdn.runs import learning_curve, load_run, score
 from tests.small import cells, hidden_files, metrics, write_recipe, write_store
@@ -75,13 +75,18 @@ def test_the_files_are_there(out: Path) -> None:
         "compare.json",
         "compare.md",
         "compare.png",
+        "curves.png",
+        "pareto.png",
         "runs",
+        "table.md",
+        "table.tex",
     ]
     assert sorted(path.name for path in (out / "runs").iterdir()) == RUNS
     assert not hidden_files(out)
-    with Image.open(out / "compare.png") as picture:
-        assert picture.format == "PNG"
-        assert 600 < picture.size[0] < 3000 and 300 < picture.size[1] < 3000
+    for name in ("compare", "curves", "pareto"):
+        with Image.open(out / f"{name}.png") as picture:
+            assert picture.format == "PNG"
+            assert 600 < picture.size[0] < 3000 and 300 <= picture.size[1] < 3000
 
 
 def test_the_result_has_the_keys_of_the_design(
@@ -93,8 +98,10 @@ def test_the_result_has_the_keys_of_the_design(
         "unit",
         "limit",
         "limit_valid",
+        "budget",
         "models",
         "paired",
+        "draw",
         "versions",
         "device",
         "command",
@@ -105,10 +112,15 @@ def test_the_result_has_the_keys_of_the_design(
     assert result["unit"] == "nats/frame"
     assert list(result["models"]) == ["rmdn", "frmdn"]  # the RMDNs first
     entry = {"nll", "stderr", "bits_per_dim", "params", "seconds", "seeds", "gap_to_limit"}
+    entry.add("draw_seconds")
     for found in result["models"].values():
         assert set(found) == entry and len(found["seeds"]) == 2
     assert set(result["paired"]) == {"frmdn - rmdn"}
-    assert set(result["paired"]["frmdn - rmdn"]) == {"delta", "stderr", "share_of_sequences_better"}
+    pair = {"delta", "stderr", "share_of_sequences_better"}
+    pair |= {"sequences_better", "sequences_worse", "sign_test_p"}
+    assert set(result["paired"]["frmdn - rmdn"]) == pair
+    assert result["budget"] == {"held": "steps", "steps": 8}
+    assert result["draw"]["unit"] == "s/frame" and "seconds" not in result["draw"]
     assert {"seqmdn", "torch", "lightning", "zuko", "python", "git"} == set(result["versions"])
     assert result["versions"]["git"] == git_revision()
     assert result["device"]
@@ -156,9 +168,10 @@ def test_the_picture_shows_what_the_result_says(
     def keep(path: Path, models: dict[str, Any], **others: Any) -> None:
         shown.append({"path": path, "models": models} | others)
 
-    monkeypatch.setattr(seqmdn.compare, "comparison_figure", keep)
+    monkeypatch.setattr(pictures, "comparison_figure", keep)
     tasks = plan(recipe, ["rmdn", "frmdn"], 2, out, ["--trainer.max_steps", "8"])
-    assert compare(recipe, tasks, tmp_path, result["command"]) == result
+    again = compare(recipe, tasks, tmp_path, result["command"], result["budget"])
+    assert again == result
     (page,) = shown
     assert page["path"] == tmp_path / "compare.png" and page["unit"] == result["unit"]
     assert (page["limit"], page["limit_valid"]) == (result["limit"], result["limit_valid"])
@@ -319,6 +332,9 @@ def test_a_store_or_code_that_changed_is_told(
     found = json.loads((copy / "compare.json").read_text())
     found["versions"]["git"] = "a1b2c3"
     (copy / "compare.json").write_text(json.dumps(found))
+    for note in copy.glob("runs/*/revision.txt"):
+        assert note.read_text().strip() == git_revision()
+        note.write_text("a1b2c3\n")
     capsys.readouterr()
     main([*words, "--resume"])
     lines = [line for line in capsys.readouterr().err.splitlines() if line.startswith("seqmdn: ")]
@@ -389,7 +405,7 @@ def test_scores_are_added_to_what_is_finished(
 
     shown: list[tuple[Path, dict[str, Any]]] = []
     monkeypatch.setattr(seqmdn.compare, "calibration_figure", lambda *page: shown.append(page))
-    monkeypatch.setattr(seqmdn.compare, "comparison_figure", lambda *_, **__: None)
+    monkeypatch.setattr(pictures, "comparison_figure", lambda *_, **__: None)
     monkeypatch.setattr(seqmdn.compare, "score", lambda *_: pytest.fail("scored already"))
     tasks = plan(recipe, ["rmdn", "frmdn"], 2, copy, ["--trainer.max_steps", "8"])
     told: list[Task] = []
@@ -401,5 +417,5 @@ def test_scores_are_added_to_what_is_finished(
     for name in RUNS:
         shutil.copy(out / "runs" / name / "metrics.json", copy / "runs" / name)
     again = compare(recipe, tasks, copy, "")
-    assert again["models"] == result["models"]
+    assert again["models"] == result["models"], "figures of drawing included"
     assert len(shown) == 1 and not (copy / "calibration.png").exists(), "of other scores"

@@ -50,8 +50,8 @@ some models have is left out for the others. head.rank sets head.covariance as w
 one and other ranks lowrank, unless head.covariance is swept itself. Every finished run in --out
 that has the same settings is used again, whatever grid or comparison trained it."""
 
-_BUDGET = """what all models have alike. steps: those of the recipe. seconds: of training, validation
-and scoring not counted; the time of a step of each model is measured by turns before the first
+_BUDGET = """what all models have alike. steps: those of the recipe. seconds: of training, without
+validation and scoring; the time of a step of each model is measured by turns before the first
 training and decides its number of steps, so that schedules end and results can be had again.
 params: --width of each model is chosen so that its parameters agree to 1 %%"""
 

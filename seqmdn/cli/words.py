@@ -111,7 +111,7 @@ def show(markdown: str) -> None:
     for i, title in enumerate(rows[0]):
         table.add_column(title, justify="left" if i == 0 else "right")
     for row in rows[2:]:
-        best = row[0].startswith("**")
+        best = any(cell.startswith("**") for cell in row)
         table.add_row(*[cell.strip("*") for cell in row], style="bold" if best else None)
     console = Console()
     console.print(table)

@@ -2,6 +2,7 @@
 
 import json
 import os
+import shutil
 import signal
 import subprocess
 import sys
@@ -14,7 +15,7 @@ import pytest
 
 from seqmdn.cli import main
 from seqmdn.compare import Task
-from tests.small import checkpoint, hidden_files, write_recipe, write_store
+from tests.small import checkpoint, hidden_files, metrics, write_recipe, write_store
 
 ROOT = Path(__file__).parents[2]
 
@@ -75,6 +76,12 @@ def test_jobs_are_cores_unless_there_is_a_gpu(
         (["--seeds", "0"], "seeds must be at least 1, found 0"),
         (["--jobs", "0"], "expected --jobs of 1 or more trainings at a time, found 0: leave it"),
         (["--jobs", "-1"], "expected --jobs of 1 or more trainings at a time, found -1: leave"),
+        (["--sweep", "head.ranks=1"], "no model has a key 'head.ranks': the nearest are model.hea"),
+        (["--sweep", "head.components=2,x"], "model.head.components: expected int, found x"),
+        (["--sweep", "head.rank=0,9"], "1 of 4 models cannot be, nothing was trained: rmdn,head"),
+        (["--seconds", "9"], "expected --seconds with --budget seconds, found --budget steps"),
+        (["--budget", "seconds", "--params", "9"], "expected --params with --budget params"),
+        (["--budget", "params", "--params", "9"], "parameters within 1 %: 1 gives"),
         (["--trainer.max_stepz", "3"], "no option --trainer.max_stepz: did you mean --trainer.max"),
         (["--seedz", "3"], "there is no option --seedz: did you mean --seed?"),
         (["--model.init_args.head.init_args.rankk", "1"], "did you mean rank?"),
@@ -175,3 +182,102 @@ def trainings(out: Path) -> list[int]:
         if b"fit" in line and any(word.startswith(os.fsencode(out)) for word in line):
             found.append(int(folder.name))
     return found
+
+
+# --------------------------------------------------------------------------------------------------
+# Grids and budgets
+# --------------------------------------------------------------------------------------------------
+
+
+def test_grids_that_overlap_share_their_runs(
+    small_run: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """Of six cells in two grids and a comparison before them, each is trained once."""
+    recipe, out = small_run.parent / "recipe", tmp_path / "out"
+    shutil.copytree(small_run, out / "runs" / "rmdn-0")
+
+    def swept(*words: str) -> tuple[dict[str, Any], list[str]]:
+        before = {path: path.stat().st_mtime_ns for path in out.glob("runs/*/checkpoints/*")}
+        main(["compare", str(recipe), "--out", str(out), "--jobs", "2", *words])
+        after = {path: path.stat().st_mtime_ns for path in out.glob("runs/*/checkpoints/*")}
+        assert {path: after[path] for path in before} == before, "trained again"
+        new = sorted({path.parents[1].name for path in after.keys() - before.keys()})
+        return json.loads((out / "sweep.json").read_text()), new
+
+    result, new = swept("--models", "rmdn", "--sweep", "head.components=2,3", "head.rank=0,1")
+    assert new == [
+        "rmdn,head.components=2,head.rank=1-0",
+        "rmdn,head.components=3,head.rank=0-0",
+        "rmdn,head.components=3,head.rank=1-0",
+    ]
+    cells = result["sweep"]["cells"]
+    assert result["sweep"]["keys"] == ["head.components", "head.rank"]
+    assert [cell["runs"] for cell in cells.values()] == [["rmdn-0"], *([name] for name in new)]
+    assert list(result["models"]) == list(cells) and len(result["paired"]) == 3
+    assert cells["rmdn,head.components=3,head.rank=0"]["settings"] == {
+        "head.components": "3",
+        "head.rank": "0",
+    }
+    assert result["models"]["rmdn,head.components=2,head.rank=0"]["nll"] == pytest.approx(
+        metrics(small_run)["nll"], rel=1e-5
+    )
+    params = [entry["params"] for entry in result["models"].values()]
+    assert params == [metrics(out / "runs" / name)["params"] for name in ["rmdn-0", *new]]
+    names = {path.name for path in out.iterdir()}
+    files = {"sweep.json", "sweep.md", "sweep.tex", "sweep.png", "sweep_pareto.png"}
+    assert names == {"runs", *files}, "a comparison's own files are not touched"
+    assert "sweep.png" in capsys.readouterr().out
+
+    result, new = swept("--models", "rmdn", "--sweep", "rank=1,2", "components=2")
+    assert new == ["rmdn,head.components=2,head.rank=2-0"]
+    # A comparison's options are those of the grid's cells, and its names are its own.
+    _, new = swept("--models", "frmdn", "rmdn", "--sweep", "head.components=2")
+    assert new == ["frmdn,head.components=2-0"]
+    captured = capsys.readouterr()
+    assert "rmdn" in captured.out and "another revision" not in captured.err
+
+    store = small_run.parent / "walks.h5"
+    old = store.read_bytes()
+    try:
+        write_store(store, seed=6)
+        words = ["--models", "rmdn", "--sweep", "components=2", "--out", out]
+        message = refused(capsys, recipe, *words)
+    finally:
+        store.write_bytes(old)
+    assert "rmdn-0 was trained on another store than" in message and "expected sha256" in message
+
+
+def test_a_budget_of_seconds_decides_the_steps(
+    recipe: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    out = tmp_path / "out"
+    words = ["compare", str(recipe), "--budget", "seconds", "--out", str(out), "--jobs", "2"]
+    main([*words, "--trainer.max_steps", "8"])
+    result = json.loads((out / "compare.json").read_text())
+    budget = result["budget"]
+    assert budget["held"] == "seconds" and budget["clock"] == "processor"
+    cost = budget["seconds_per_step"]
+    assert budget["steps"]["rmdn"] == 8
+    assert budget["steps"]["frmdn"] == round(8 * cost["rmdn"] / cost["frmdn"]) < 8
+    for name, steps in budget["steps"].items():
+        assert checkpoint(out / "runs" / f"{name}-0")["global_step"] == steps
+    told = capsys.readouterr().err
+    assert f"seqmdn: frmdn has {budget['steps']['frmdn']} steps" in told
+    main([*words, "--trainer.max_steps", "8", "--resume"])
+    assert json.loads((out / "compare.json").read_text())["budget"] == budget, "measured once"
+
+
+def test_a_budget_of_parameters_is_told_and_kept(
+    recipe: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    out = tmp_path / "out"
+    words = ["--budget", "params", "--params", "20000", "--trainer.max_steps", "2"]
+    main(["compare", str(recipe), *words, "--out", str(out), "--jobs", "2"])
+    result = json.loads((out / "compare.json").read_text())
+    assert result["budget"]["params"] == 20_000
+    told = capsys.readouterr().err
+    for name, entry in result["models"].items():
+        assert entry["params"] == result["budget"]["counts"][name]
+        assert abs(entry["params"] / 20_000 - 1) <= 0.01
+        width = result["budget"]["widths"][name]
+        assert f"{name} has {entry['params']:,} parameters by model.backbone.hidden {width}" in told
