@@ -262,6 +262,7 @@ def test_trainings_side_by_side_have_a_thread_each(
 ) -> None:
     begun: list[tuple[list[str], dict[str, str]]] = []
     monkeypatch.setattr(Process, "begun", begun, raising=False)
+    monkeypatch.setattr(seqmdn.compare, "note_revision", lambda _: None)  # which asks git
     monkeypatch.setattr(seqmdn.compare.subprocess, "Popen", Process)
     monkeypatch.delenv("OMP_NUM_THREADS", raising=False)
     monkeypatch.setenv("WITNESS", "here")

@@ -77,9 +77,10 @@ def _words(result: Mapping[str, Any]) -> str:
         words += f" Every model has {budget['steps']:,} steps."
     if budget.get("held") == "seconds":
         clock = "of a processor" if budget["clock"] == "processor" else "on the clock"
+        seconds = budget["seconds"]
+        shown = f"{seconds:,.0f}" if seconds >= 100 else f"{seconds:.3g}"
         words += (
-            f" Every model has the steps that fit into {budget['seconds']:,.0f} s {clock}, "
-            "validation not counted."
+            f" Every model has the steps that fit into {shown} s {clock}, validation not counted."
         )
     if budget.get("held") == "params":
         words += (

@@ -89,7 +89,8 @@ def test_a_negative_nll_has_a_minus_sign() -> None:
             {"held": "seconds", "seconds": 300.0, "clock": "processor"},
             "the steps that fit into 300 s of a processor",
         ),
-        ({"held": "seconds", "seconds": 300.0, "clock": "wall"}, "300 s on the clock"),
+        ({"held": "seconds", "seconds": 3600.0, "clock": "wall"}, "into 3,600 s on the clock"),
+        ({"held": "seconds", "seconds": 1.4834, "clock": "wall"}, "into 1.48 s on the clock"),
     ],
 )
 def test_what_was_held_equal_is_said(budget: dict[str, Any], words: str) -> None:
