@@ -271,13 +271,13 @@ def test_a_budget_of_parameters_is_told_and_kept(
     recipe: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
     out = tmp_path / "out"
-    words = ["--budget", "params", "--params", "20000", "--trainer.max_steps", "2"]
+    words = ["--budget", "params", "--params", "100000", "--trainer.max_steps", "2"]
     main(["compare", str(recipe), *words, "--out", str(out), "--jobs", "2"])
     result = json.loads((out / "compare.json").read_text())
-    assert result["budget"]["params"] == 20_000
+    assert result["budget"]["params"] == 100_000
     told = capsys.readouterr().err
     for name, entry in result["models"].items():
         assert entry["params"] == result["budget"]["counts"][name]
-        assert abs(entry["params"] / 20_000 - 1) <= 0.01
+        assert abs(entry["params"] / 100_000 - 1) <= 0.01
         width = result["budget"]["widths"][name]
         assert f"{name} has {entry['params']:,} parameters by model.backbone.hidden {width}" in told
