@@ -12,16 +12,20 @@ from pathlib import Path
 from typing import Any
 
 from seqmdn.comparison import (
+    Cell,
     Task,
     check_resumable,
     markdown_table,
+    paper_table,
     plan,
     recipe_models,
     summarise,
 )
+from seqmdn.comparison.pictures import draw_comparison, draw_sweep
+from seqmdn.comparison.revision import note_revision
 from seqmdn.files import save_json, save_text
-from seqmdn.plotting import calibration_figure, comparison_figure
-from seqmdn.runs import Interrupted, draw, learning_curve, load_run, score
+from seqmdn.plotting import calibration_figure
+from seqmdn.runs import Interrupted, load_run, score
 
 __all__ = [
     "Task",
@@ -32,6 +36,7 @@ __all__ = [
     "recipe_models",
     "score_all",
     "summarise",
+    "sweep",
     "train_all",
 ]
 
@@ -59,6 +64,7 @@ def train_all(
             return
         started = resume and (task.out / "checkpoints" / "last.ckpt").exists()
         task.out.mkdir(parents=True, exist_ok=True)
+        note_revision(task.out)
         target = ("--resume", str(task.out)) if started else ("--out", str(task.out))
         fit = [sys.executable, "-m", "seqmdn", "fit", *task.arguments, *target]
         with (
@@ -133,17 +139,21 @@ def compare(
     tasks: Sequence[Task],
     out: Path,
     command: str,
+    budget: Mapping[str, Any] | None = None,
 ) -> dict[str, Any]:
     """Gather finished runs into one table: ``compare.json``, ``compare.md`` and ``compare.png``.
 
-    Where runs have scores beside the likelihood (:func:`score_all`), these are in the table, and
-    ``calibration.png`` shows the calibration of each model's first run.
+    Beside them, ``table.md`` and ``table.tex`` are the table as a paper shows it, ``curves.png``
+    the learning curves against steps and seconds, ``pareto.png`` the likelihood against what it
+    costs. Where runs have scores beside the likelihood (:func:`score_all`), these are in the table,
+    and ``calibration.png`` shows the calibration of each model's first run.
 
     Args:
         recipe: The recipe's folder.
         tasks: The finished trainings.
         out: Where the files go.
         command: The command that did it, for the record.
+        budget: What was held equal, for the record.
 
     Returns:
         What ``compare.json`` holds.
@@ -151,13 +161,15 @@ def compare(
     Raises:
         ValueError: If the runs were not scored on the same data.
     """
-    metrics = {task: json.loads((task.out / "metrics.json").read_text()) for task in tasks}
+    metrics = _metrics(tasks)
     # Each split has a limit of its own; the runs know that of the test split.
     limit_valid = load_run(tasks[0].out).data.limit("valid")
-    result = summarise(recipe, metrics, command, limit_valid)
+    result = summarise(recipe, metrics, command, limit_valid, budget)
     save_json(out / "compare.json", result)
     save_text(out / "compare.md", markdown_table(result))
-    _draw(tasks, result, out / "compare.png")
+    save_text(out / "table.md", paper_table(result))
+    save_text(out / "table.tex", paper_table(result, "latex"))
+    draw_comparison(tasks, result, out)
     firsts = {task.model: found for task, found in reversed(metrics.items())}
     calibrations = {
         name: firsts[name]["calibration"]
@@ -171,30 +183,52 @@ def compare(
     return result
 
 
-def _draw(tasks: Sequence[Task], result: Mapping[str, Any], path: Path) -> None:
-    """Draw learning curves, test NLLs and samples of each model beside real sequences."""
-    summaries: dict[str, Any] = {}
-    real = None
-    for name, entry in result["models"].items():
-        runs = [task for task in tasks if task.model == name]
-        run = load_run(runs[0].out)
-        longest = int(run.data.store.lengths[run.data.store.indices("test")].max())
-        length = min(200, longest)
-        drawn, real = draw(run, num=12, length=length)
-        summaries[name] = {
-            "nll": entry["nll"],
-            "stderr": entry["stderr"],
-            "curve": [learning_curve(task.out) for task in runs],
-            "samples": drawn.values.cpu().numpy(),
+def sweep(
+    recipe: Path,
+    cells: Sequence[Cell],
+    tasks: Sequence[Task],
+    out: Path,
+    command: str,
+    budget: Mapping[str, Any] | None = None,
+) -> dict[str, Any]:
+    """Gather the finished runs of a grid: ``sweep.json``, ``.md``, ``.tex`` and pictures.
+
+    ``sweep.json`` has the keys of ``compare.json``, each cell as one of its ``models``, pairs with
+    the best cell only, and ``sweep``: the ``keys``, and of each cell its ``model``, ``settings``
+    and ``runs``. ``sweep.png`` shows the likelihood over the grid, ``sweep_pareto.png`` against
+    what each cell costs.
+
+    Args:
+        recipe: The recipe's folder.
+        cells: The cells.
+        tasks: Their finished trainings.
+        out: Where the files go.
+        command: The command that did it, for the record.
+        budget: What was held equal, for the record.
+
+    Returns:
+        What ``sweep.json`` holds.
+
+    Raises:
+        ValueError: If the runs were not scored on the same data.
+    """
+    result = summarise(recipe, _metrics(tasks), command, budget=budget, only_best=True)
+    described = {
+        cell.name: {
+            "model": cell.model,
+            "settings": {key.removeprefix("model."): value for key, value in cell.settings},
+            "runs": [task.out.name for task in tasks if task.model == cell.name],
         }
-    assert real is not None
-    comparison_figure(
-        path,
-        summaries,
-        unit=result["unit"],
-        real=real.values[:, :length].numpy(),
-        real_lengths=real.lengths.clamp(max=length).numpy(),
-        attributes=run.data.store.attributes,
-        limit=result.get("limit"),
-        limit_valid=result.get("limit_valid"),
-    )
+        for cell in cells
+    }
+    keys = dict.fromkeys(key for each in described.values() for key in each["settings"])
+    result["sweep"] = {"keys": list(keys), "cells": described}
+    save_json(out / "sweep.json", result)
+    save_text(out / "sweep.md", paper_table(result))
+    save_text(out / "sweep.tex", paper_table(result, "latex"))
+    draw_sweep(result, out)
+    return result
+
+
+def _metrics(tasks: Sequence[Task]) -> dict[Task, dict[str, Any]]:
+    return {task: json.loads((task.out / "metrics.json").read_text()) for task in tasks}

@@ -150,6 +150,7 @@ class DensityModule(LightningModule):
         self.log(name, self.nll.compute())
         # The loggers' own count of steps is one off after some resumptions.
         self.log("step", float(self.global_step))
+        self.log("seconds", self.seconds)
         self.nll.reset()
 
 

@@ -2,13 +2,8 @@
 
 import json
 import math
-import os
 import shutil
-import signal
-import subprocess
 import sys
-import time
-from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
@@ -20,10 +15,10 @@ import seqmdn
 import seqmdn.compare
 from seqmdn.cli import main
 from seqmdn.compare import Task, compare, markdown_table, plan, score_all, train_all
-from seqmdn.comparison import git_revision
+from seqmdn.comparison import git_revision, pictures
 from seqmdn.data import Store
 from seqmdn.runs import learning_curve, load_run, score
-from tests.small import cells, checkpoint, hidden_files, metrics, write_recipe, write_store
+from tests.small import cells, hidden_files, metrics, write_recipe, write_store
 
 ROOT = Path(__file__).parents[1]
 RUNS = ["frmdn-0", "frmdn-1", "rmdn-0", "rmdn-1"]
@@ -80,13 +75,18 @@ def test_the_files_are_there(out: Path) -> None:
         "compare.json",
         "compare.md",
         "compare.png",
+        "curves.png",
+        "pareto.png",
         "runs",
+        "table.md",
+        "table.tex",
     ]
     assert sorted(path.name for path in (out / "runs").iterdir()) == RUNS
     assert not hidden_files(out)
-    with Image.open(out / "compare.png") as picture:
-        assert picture.format == "PNG"
-        assert 600 < picture.size[0] < 3000 and 300 < picture.size[1] < 3000
+    for name in ("compare", "curves", "pareto"):
+        with Image.open(out / f"{name}.png") as picture:
+            assert picture.format == "PNG"
+            assert 600 < picture.size[0] < 3000 and 300 <= picture.size[1] < 3000
 
 
 def test_the_result_has_the_keys_of_the_design(
@@ -98,8 +98,10 @@ def test_the_result_has_the_keys_of_the_design(
         "unit",
         "limit",
         "limit_valid",
+        "budget",
         "models",
         "paired",
+        "draw",
         "versions",
         "device",
         "command",
@@ -110,10 +112,15 @@ def test_the_result_has_the_keys_of_the_design(
     assert result["unit"] == "nats/frame"
     assert list(result["models"]) == ["rmdn", "frmdn"]  # the RMDNs first
     entry = {"nll", "stderr", "bits_per_dim", "params", "seconds", "seeds", "gap_to_limit"}
+    entry.add("draw_seconds")
     for found in result["models"].values():
         assert set(found) == entry and len(found["seeds"]) == 2
     assert set(result["paired"]) == {"frmdn - rmdn"}
-    assert set(result["paired"]["frmdn - rmdn"]) == {"delta", "stderr", "share_of_sequences_better"}
+    pair = {"delta", "stderr", "share_of_sequences_better"}
+    pair |= {"sequences_better", "sequences_worse", "sign_test_p"}
+    assert set(result["paired"]["frmdn - rmdn"]) == pair
+    assert result["budget"] == {"held": "steps", "steps": 8}
+    assert result["draw"]["unit"] == "s/frame" and "seconds" not in result["draw"]
     assert {"seqmdn", "torch", "lightning", "zuko", "python", "git"} == set(result["versions"])
     assert result["versions"]["git"] == git_revision()
     assert result["device"]
@@ -161,9 +168,10 @@ def test_the_picture_shows_what_the_result_says(
     def keep(path: Path, models: dict[str, Any], **others: Any) -> None:
         shown.append({"path": path, "models": models} | others)
 
-    monkeypatch.setattr(seqmdn.compare, "comparison_figure", keep)
+    monkeypatch.setattr(pictures, "comparison_figure", keep)
     tasks = plan(recipe, ["rmdn", "frmdn"], 2, out, ["--trainer.max_steps", "8"])
-    assert compare(recipe, tasks, tmp_path, result["command"]) == result
+    again = compare(recipe, tasks, tmp_path, result["command"], result["budget"])
+    assert again == result
     (page,) = shown
     assert page["path"] == tmp_path / "compare.png" and page["unit"] == result["unit"]
     assert (page["limit"], page["limit_valid"]) == (result["limit"], result["limit_valid"])
@@ -254,6 +262,7 @@ def test_trainings_side_by_side_have_a_thread_each(
 ) -> None:
     begun: list[tuple[list[str], dict[str, str]]] = []
     monkeypatch.setattr(Process, "begun", begun, raising=False)
+    monkeypatch.setattr(seqmdn.compare, "note_revision", lambda _: None)  # which asks git
     monkeypatch.setattr(seqmdn.compare.subprocess, "Popen", Process)
     monkeypatch.delenv("OMP_NUM_THREADS", raising=False)
     monkeypatch.setenv("WITNESS", "here")
@@ -269,33 +278,6 @@ def test_trainings_side_by_side_have_a_thread_each(
     assert sorted(told, key=lambda words: words[0]) == [
         (f"{name}, seed 0", {"step": 2, "steps": 8, "nll": None}) for name in "ab"
     ]
-
-
-@pytest.mark.parametrize(
-    ("words", "gpu", "jobs"),
-    [([], False, 3), ([], True, 1), (["--jobs", "2"], True, 2), (["--jobs", "9"], False, 4)],
-)
-def test_jobs_are_cores_unless_there_is_a_gpu(
-    recipe: Path,
-    tmp_path: Path,
-    monkeypatch: pytest.MonkeyPatch,
-    words: list[str],
-    gpu: bool,
-    jobs: int,
-) -> None:
-    asked: list[int] = []
-
-    def note(tasks: list[Task], jobs: int, *_: Any) -> None:
-        assert len(tasks) == 4
-        asked.append(jobs)
-        raise RuntimeError("enough")
-
-    monkeypatch.setattr("seqmdn.cli.train_all", note)
-    monkeypatch.setattr("torch.cuda.is_available", lambda: gpu)
-    monkeypatch.setattr(os, "cpu_count", lambda: 3)
-    with pytest.raises(RuntimeError, match="enough"):
-        main(["compare", str(recipe), "--seeds", "2", "--out", str(tmp_path), *words, "--debug"])
-    assert asked == [jobs]
 
 
 # --------------------------------------------------------------------------------------------------
@@ -351,6 +333,9 @@ def test_a_store_or_code_that_changed_is_told(
     found = json.loads((copy / "compare.json").read_text())
     found["versions"]["git"] = "a1b2c3"
     (copy / "compare.json").write_text(json.dumps(found))
+    for note in copy.glob("runs/*/revision.txt"):
+        assert note.read_text().strip() == git_revision()
+        note.write_text("a1b2c3\n")
     capsys.readouterr()
     main([*words, "--resume"])
     lines = [line for line in capsys.readouterr().err.splitlines() if line.startswith("seqmdn: ")]
@@ -421,7 +406,7 @@ def test_scores_are_added_to_what_is_finished(
 
     shown: list[tuple[Path, dict[str, Any]]] = []
     monkeypatch.setattr(seqmdn.compare, "calibration_figure", lambda *page: shown.append(page))
-    monkeypatch.setattr(seqmdn.compare, "comparison_figure", lambda *_, **__: None)
+    monkeypatch.setattr(pictures, "comparison_figure", lambda *_, **__: None)
     monkeypatch.setattr(seqmdn.compare, "score", lambda *_: pytest.fail("scored already"))
     tasks = plan(recipe, ["rmdn", "frmdn"], 2, copy, ["--trainer.max_steps", "8"])
     told: list[Task] = []
@@ -433,119 +418,5 @@ def test_scores_are_added_to_what_is_finished(
     for name in RUNS:
         shutil.copy(out / "runs" / name / "metrics.json", copy / "runs" / name)
     again = compare(recipe, tasks, copy, "")
-    assert again["models"] == result["models"]
+    assert again["models"] == result["models"], "figures of drawing included"
     assert len(shown) == 1 and not (copy / "calibration.png").exists(), "of other scores"
-
-
-# --------------------------------------------------------------------------------------------------
-# What goes wrong
-# --------------------------------------------------------------------------------------------------
-
-
-@pytest.mark.parametrize(
-    ("words", "message"),
-    [
-        (["--models", "rmdn", "foo"], "has no model 'foo': choose among rmdn, frmdn"),
-        (["--seeds", "0"], "seeds must be at least 1, found 0"),
-        (["--jobs", "0"], "expected --jobs of 1 or more trainings at a time, found 0: leave it"),
-        (["--jobs", "-1"], "expected --jobs of 1 or more trainings at a time, found -1: leave"),
-        (["--trainer.max_stepz", "3"], "no option --trainer.max_stepz: did you mean --trainer.max"),
-        (["--seedz", "3"], "there is no option --seedz: did you mean --seed?"),
-        (["--model.init_args.head.init_args.rankk", "1"], "did you mean rank?"),
-    ],
-)
-def test_what_cannot_be_compared_is_refused_before_any_training(
-    recipe: Path,
-    tmp_path: Path,
-    capsys: pytest.CaptureFixture[str],
-    words: list[str],
-    message: str,
-) -> None:
-    assert message in refused(capsys, recipe, "--out", tmp_path / "out", *words)
-    assert list(tmp_path.iterdir()) == []
-
-
-def test_a_folder_that_is_no_recipe_is_refused(
-    tmp_path: Path, capsys: pytest.CaptureFixture[str]
-) -> None:
-    for folder in (tmp_path, tmp_path / "missing"):
-        assert "is not a recipe: expected a folder with base.yaml" in refused(capsys, folder)
-
-
-def test_an_out_that_cannot_be_written_is_refused(
-    recipe: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
-) -> None:
-    (tmp_path / "file").write_text("old")
-    message = refused(capsys, recipe, "--out", tmp_path / "file" / "out")
-    assert str(tmp_path / "file") in message and "choose another" in message
-    assert list(tmp_path.iterdir()) == [tmp_path / "file"]
-
-
-def test_a_training_that_fails_gives_its_last_words(
-    recipe: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
-) -> None:
-    hot = ["--models", "rmdn", "rmdn", "--training.optimizer.init_args.lr", "1e30"]
-    message = refused(capsys, recipe, "--out", tmp_path / "out", *hot)
-    assert "the training of rmdn, seed 0 failed: seqmdn: the loss at step 1 is" in message
-    assert "lower the learning rate" in message
-    assert [path.name for path in (tmp_path / "out" / "runs").iterdir()] == ["rmdn-0"]
-    assert not (tmp_path / "out" / "compare.json").exists() and not hidden_files(tmp_path)
-
-
-@pytest.fixture
-def long(recipe: Path, tmp_path: Path) -> Iterator[tuple[subprocess.Popen[str], list[str], Path]]:
-    """A comparison under way, as another process."""
-    out = tmp_path / "out"
-    words = ["compare", str(recipe), "--jobs", "2", "--out", str(out)]
-    words += ["--trainer.max_steps", "300", "--trainer.val_check_interval", "10"]
-    # A shell starts what runs in the background deaf to Ctrl-C, and so would be all it starts.
-    listening = "import signal; signal.signal(signal.SIGINT, signal.default_int_handler)"
-    command = f"{listening}; from seqmdn.cli import main; main()"
-    process = subprocess.Popen(
-        [sys.executable, "-c", command, *words],
-        cwd=ROOT,
-        stdout=subprocess.PIPE,
-        stderr=subprocess.PIPE,
-        text=True,
-    )
-    yield process, words, out
-    process.kill()
-    process.wait()
-
-
-@pytest.mark.skipif(not Path("/proc/self").exists(), reason="looks for processes in /proc")
-def test_ctrl_c_stops_every_training_and_resume_goes_on(
-    long: tuple[subprocess.Popen[str], list[str], Path],
-) -> None:
-    process, words, out = long
-    runs = [out / "runs" / "rmdn-0", out / "runs" / "frmdn-0"]
-    while not all((run / "checkpoints" / "last.ckpt").exists() for run in runs):
-        assert process.poll() is None, process.communicate()
-        time.sleep(0.05)
-    assert len(trainings(out)) == 2
-    process.send_signal(signal.SIGINT)
-    _, error = process.communicate(timeout=120)
-    assert process.returncode == 130
-    assert "Traceback" not in error
-    assert "every training under way has written a checkpoint; go on by repeating" in error
-    assert trainings(out) == [] and not hidden_files(out)
-    steps = [checkpoint(run)["global_step"] for run in runs]
-    assert all(10 <= step < 300 for step in steps)
-    assert not (out / "compare.json").exists()
-    main([*words, "--resume"])
-    result = json.loads((out / "compare.json").read_text())
-    assert list(result["models"]) == ["rmdn", "frmdn"]
-    assert [checkpoint(run)["global_step"] for run in runs] == [300, 300]
-
-
-def trainings(out: Path) -> list[int]:
-    """The processes that train into a folder."""
-    found = []
-    for folder in Path("/proc").glob("[0-9]*"):
-        try:
-            line = (folder / "cmdline").read_bytes().split(b"\0")
-        except OSError:
-            continue
-        if b"fit" in line and any(word.startswith(os.fsencode(out)) for word in line):
-            found.append(int(folder.name))
-    return found

@@ -1,17 +1,37 @@
-"""The parts of a comparison: what to train, what may be resumed, and the table it becomes."""
+"""The parts of a comparison: what to train, what may be resumed, and the tables it becomes."""
 
 __all__ = [
+    "Budget",
+    "Cell",
     "Task",
     "check_resumable",
+    "check_tasks",
+    "distinct",
+    "equal_params",
+    "equal_seconds",
+    "equal_steps",
     "git_revision",
+    "grid_of",
     "markdown_table",
+    "paper_table",
     "plan",
     "recipe_models",
+    "reuse",
     "revision_warning",
+    "sign_test",
     "summarise",
+    "sweep_cells",
+    "time_drawing",
 ]
 
+from seqmdn.comparison.budget import Budget, equal_params, equal_seconds, equal_steps
+from seqmdn.comparison.checks import check_tasks
+from seqmdn.comparison.paper import paper_table
 from seqmdn.comparison.resumption import check_resumable, revision_warning
+from seqmdn.comparison.reuse import distinct, reuse
 from seqmdn.comparison.revision import git_revision
+from seqmdn.comparison.signs import sign_test
+from seqmdn.comparison.sweep import grid_of, sweep_cells
 from seqmdn.comparison.table import markdown_table, summarise
-from seqmdn.comparison.tasks import Task, plan, recipe_models
+from seqmdn.comparison.tasks import Cell, Task, plan, recipe_models
+from seqmdn.comparison.timing import time_drawing

@@ -7,7 +7,7 @@ from pathlib import Path
 from jsonargparse import Namespace
 
 from seqmdn.checkpoints import read_checkpoint
-from seqmdn.comparison.revision import git_revision
+from seqmdn.comparison.revision import git_revision, revision_of
 from seqmdn.comparison.tasks import Task
 from seqmdn.configuration import fit_parser
 from seqmdn.data import SequenceDataModule
@@ -30,7 +30,7 @@ def check_resumable(tasks: Sequence[Task]) -> None:
         begun = task.out / "config.yaml"
         if not begun.exists():
             continue
-        wanted = fit_parser().parse_args(list(task.arguments))
+        wanted = task.config
         found = fit_parser().parse_args(["-c", str(begun)])
         for key, value in wanted.items():
             if key != "config" and found.get(key) != value:
@@ -41,20 +41,24 @@ def check_resumable(tasks: Sequence[Task]) -> None:
         _check_store(task, wanted, stores)
 
 
-def revision_warning(out: Path) -> str | None:
-    """Say so if the comparison in ``out`` was written by another revision of the code, in a line.
+def revision_warning(out: Path, tasks: Sequence[Task] = ()) -> str | None:
+    """Say so if finished runs are of another revision of the code, in a line.
 
-    ``compare.json`` names that revision; a comparison that was never finished, or of an
-    installed package, names none.
+    A run's folder names the revision that trained it, ``compare.json`` that which compared the runs
+    of before such notes. Code that is no clone names none.
     """
-    path = out / "compare.json"
-    before = json.loads(path.read_text())["versions"].get("git") if path.exists() else None
     now = git_revision()
-    if before is None or now is None or before == now:
+    finished = [task.out for task in tasks if (task.out / "metrics.json").exists()]
+    noted = [revision_of(run) for run in finished]
+    path = out / "compare.json"
+    if path.exists() and not any(noted):
+        noted.append(json.loads(path.read_text())["versions"].get("git"))
+    others = sorted({each for each in noted if each not in (None, now)}, key=str)
+    if now is None or not others:
         return None
     return (
-        f"the finished runs in {out} are of revision {before} of the code, those to come of {now}: "
-        "choose another --out for one table of one revision"
+        f"the finished runs in {out} are of revision {', '.join(map(str, others))} of the code, "
+        f"those to come of {now}: choose another --out for one table of one revision"
     )
 
 

@@ -4,8 +4,9 @@ import subprocess
 from pathlib import Path
 
 import seqmdn
+from seqmdn.files import save_text
 
-__all__ = ["git_revision"]
+__all__ = ["git_revision", "note_revision", "revision_of"]
 
 
 def git_revision() -> str | None:
@@ -21,3 +22,16 @@ def git_revision() -> str | None:
         return git("describe", "--always", "--dirty", "--abbrev=12")
     except (OSError, subprocess.CalledProcessError):
         return None
+
+
+def note_revision(run: Path) -> None:
+    """Write into a run's folder which code trains it, so that it is known when it is used again."""
+    revision = git_revision()
+    if revision is not None:
+        save_text(run / "revision.txt", f"{revision}\n")
+
+
+def revision_of(run: Path) -> str | None:
+    """Return the revision that a run was trained with, None where nobody has noted it."""
+    path = run / "revision.txt"
+    return path.read_text().strip() if path.exists() else None

@@ -1,16 +1,18 @@
 """Runs of several models as one table: means, standard errors and paired differences."""
 
 import math
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 
+from seqmdn.comparison.checks import difference
 from seqmdn.comparison.revision import git_revision
+from seqmdn.comparison.signs import sign_test
 from seqmdn.comparison.tasks import Task
 
-__all__ = ["markdown_table", "summarise"]
+__all__ = ["difference_to", "markdown_table", "summarise"]
 
 # Beside the likelihood, each with its standard error under the same name and "_stderr".
 SCORES = ("crps", "energy_score", "coverage_90")
@@ -21,6 +23,8 @@ def summarise(
     metrics: Mapping[Task, Mapping[str, Any]],
     command: str,
     limit_valid: float | None = None,
+    budget: Mapping[str, Any] | None = None,
+    only_best: bool = False,
 ) -> dict[str, Any]:
     r"""Return the content of ``compare.json`` from each run's metrics and the validation limit.
 
@@ -29,20 +33,30 @@ def summarise(
     standard errors s over sequences of its n runs and the variance v of their scores. That is an
     upper bound, since the mean over seeds varies less over sequences than one run does.
 
+    Args:
+        recipe: The recipe's folder.
+        metrics: The ``metrics.json`` of every run.
+        command: The command that did it.
+        limit_valid: The NLL on the validation split that no model can go below.
+        budget: What was held equal (:class:`seqmdn.comparison.Budget`).
+        only_best: Pair every model with the best one only, instead of every two.
+
     Raises:
         ValueError: If the runs were not scored on the same data, or not on the test split.
     """
     first = next(iter(metrics.values()))
+    expected = {**first["dataset"], "unit": first["unit"]}
     for task, found in metrics.items():
         if found["split"] != "test":
             raise ValueError(
                 f"{task.name} was last scored on the split {found['split']!r}: score it again by "
                 f"`seqmdn evaluate {task.out}`"
             )
-        if found["dataset"] != first["dataset"] or found["unit"] != first["unit"]:
+        other = difference(expected, {**found["dataset"], "unit": found["unit"]})
+        if other is not None:
             raise ValueError(
-                f"{task.name} was scored on other data: expected {first['dataset']} in "
-                f"{first['unit']}, found {found['dataset']} in {found['unit']}"
+                f"{task.name} was scored on other data: {other}; score it again on the same by "
+                f"`seqmdn evaluate {task.out} --data STORE`, or leave it away"
             )
     models = list(dict.fromkeys(task.model for task in metrics))
     runs = {name: [(t, m) for t, m in metrics.items() if t.model == name] for name in models}
@@ -50,6 +64,18 @@ def summarise(
         name: np.array([found["nll_per_sequence"] for _, found in runs[name]]) for name in models
     }  # (seeds, sequences)
     data = first["dataset"]
+    entries = {name: _entry(values[name], [found for _, found in runs[name]]) for name in models}
+    timed = {name: runs[name][0][1].get("draw") for name in models}
+    drawing = next(iter(timed.values()))
+    if _of_one_measurement(timed.values()):
+        for name, each in timed.items():
+            entries[name] |= {} if each is None else {"draw_seconds": each["seconds"]}
+    else:
+        drawing = None
+    best = min(models, key=lambda name: entries[name]["nll"])
+    pairs = [(b, a) for i, a in enumerate(models) for b in models[i + 1 :]]
+    if only_best:
+        pairs = [(name, best) for name in models if name != best]
     return {
         "recipe": recipe.as_posix(),
         "dataset": {
@@ -61,14 +87,10 @@ def summarise(
         "unit": first["unit"],
         **({"limit": first["limit"]} if "limit" in first else {}),
         **({} if limit_valid is None else {"limit_valid": limit_valid}),
-        "models": {
-            name: _entry(values[name], [found for _, found in runs[name]]) for name in models
-        },
-        "paired": {
-            f"{b} - {a}": _paired(values[b], values[a])
-            for i, a in enumerate(models)
-            for b in models[i + 1 :]
-        },
+        **({} if budget is None else {"budget": dict(budget)}),
+        "models": entries,
+        "paired": {f"{b} - {a}": _paired(values[b], values[a]) for b, a in pairs},
+        **({} if drawing is None else {"draw": _without(drawing, "seconds")}),
         "versions": first["versions"] | {"git": git_revision()},
         "device": first["device"],
         "command": command,
@@ -91,7 +113,7 @@ def markdown_table(result: Mapping[str, Any]) -> str:
     head += ["parameters", "training, s"]
     rows = []
     for name, entry in models.items():
-        delta = _difference(result, name, best)
+        delta = difference_to(result, name, best)
         cells = [
             f"**{name}**" if name == best else name,
             f"{entry['nll']:.3f} ± {entry['stderr']:.3f}",
@@ -162,20 +184,36 @@ def _standard_error(values: np.ndarray) -> float:
 
 def _paired(first: np.ndarray, second: np.ndarray) -> dict[str, float]:
     """Paired difference of two models over (seeds, sequences); negative: the first is better."""
-    difference = first - second
+    deltas = first - second
+    signs = sign_test(deltas.mean(axis=0))
     return {
-        "delta": float(difference.mean()),
-        "stderr": _standard_error(difference),
-        "share_of_sequences_better": float((difference.mean(axis=0) < 0).mean()),
+        "delta": float(deltas.mean()),
+        "stderr": _standard_error(deltas),
+        "share_of_sequences_better": float((deltas.mean(axis=0) < 0).mean()),
+        "sequences_better": signs.better,
+        "sequences_worse": signs.worse,
+        "sign_test_p": signs.p_value,
     }
 
 
-def _difference(result: Mapping[str, Any], name: str, best: str) -> dict[str, float] | None:
-    """The paired entry of ``name`` minus ``best``, whichever way round it stands."""
+def _of_one_measurement(timed: Iterable[Mapping[str, Any] | None]) -> bool:
+    return len({None if each is None else each["measured"] for each in timed}) == 1
+
+
+def _without(content: Mapping[str, Any], key: str) -> dict[str, Any]:
+    return {name: value for name, value in content.items() if name != key}
+
+
+def difference_to(result: Mapping[str, Any], name: str, best: str) -> dict[str, float] | None:
+    """Return the pair ``name`` minus ``best``, whichever way round it stands; None for the best."""
     paired = result["paired"]
     if f"{name} - {best}" in paired:
         return paired[f"{name} - {best}"]
     if f"{best} - {name}" in paired:
         turned = paired[f"{best} - {name}"]
-        return {"delta": -turned["delta"], "stderr": turned["stderr"]}
+        return {
+            "delta": -turned["delta"],
+            "stderr": turned["stderr"],
+            **({"sign_test_p": turned["sign_test_p"]} if "sign_test_p" in turned else {}),
+        }
     return None

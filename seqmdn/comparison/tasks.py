@@ -1,12 +1,35 @@
 """What a comparison trains: each model of a recipe, once a seed."""
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field, replace
 from pathlib import Path
+
+from jsonargparse import Namespace
 
 from seqmdn.configuration import fit_parser
 
-__all__ = ["Task", "plan", "recipe_models"]
+__all__ = ["Cell", "Task", "fit_arguments", "plan", "recipe_models"]
+
+
+@dataclass(frozen=True)
+class Cell:
+    """One line of a comparison: a model, and what it is given beyond the recipe.
+
+    Attributes:
+        name: Its name in tables, pictures and folders.
+        model: Name of the model, the stem of its file in the recipe.
+        words: Options of ``seqmdn fit`` that only this cell has.
+        settings: What a sweep has set, short key and value, for its table.
+    """
+
+    name: str
+    model: str
+    words: tuple[str, ...] = ()
+    settings: tuple[tuple[str, str], ...] = ()
+
+    def given(self, *words: str) -> "Cell":
+        """Return the same cell with more options."""
+        return replace(self, words=(*self.words, *words))
 
 
 @dataclass(frozen=True)
@@ -14,20 +37,29 @@ class Task:
     """One training of a comparison.
 
     Attributes:
-        model: Name of the model, the stem of its file in the recipe.
+        model: Name of the model, the stem of its file in the recipe, or of a cell of a sweep.
         seed: Seed of the run.
         arguments: Command line of ``seqmdn fit``, without ``--out``.
         out: The run's folder.
+        parsed: What the arguments say, where that is known already.
     """
 
     model: str
     seed: int
     arguments: tuple[str, ...]
     out: Path
+    parsed: Namespace | None = field(default=None, compare=False, repr=False)
 
     @property
     def name(self) -> str:
         return f"{self.model}, seed {self.seed}"
+
+    @property
+    def config(self) -> Namespace:
+        """What the arguments say, for the caller to change."""
+        if self.parsed is not None:
+            return self.parsed.clone()
+        return fit_parser().parse_args(list(self.arguments))
 
 
 def recipe_models(recipe: Path) -> list[str]:
@@ -44,23 +76,32 @@ def recipe_models(recipe: Path) -> list[str]:
     return sorted(names, key=lambda name: (not name.startswith("rmdn"), name))
 
 
+def fit_arguments(recipe: Path, model: str, overrides: Sequence[str]) -> tuple[str, ...]:
+    """Return the command line of ``seqmdn fit`` for one model of a recipe.
+
+    Raises:
+        ValueError: If the recipe has no such model.
+    """
+    known = recipe_models(recipe)
+    if model not in known:
+        raise ValueError(f"{recipe} has no model {model!r}: choose among {', '.join(known)}")
+    return ("-c", f"{recipe}/base.yaml", "-c", f"{recipe}/{model}.yaml", *overrides)
+
+
 def plan(
-    recipe: Path, models: Sequence[str], seeds: int, out: Path, overrides: Sequence[str]
+    recipe: Path, models: Sequence[str | Cell], seeds: int, out: Path, overrides: Sequence[str]
 ) -> list[Task]:
     """Return the trainings of a comparison, every configuration checked before any starts."""
-    known = recipe_models(recipe)
-    unknown = [name for name in models if name not in known]
-    if unknown:
-        raise ValueError(f"{recipe} has no model {unknown[0]!r}: choose among {', '.join(known)}")
     if seeds < 1:
         raise ValueError(f"seeds must be at least 1, found {seeds}")
+    cells = [Cell(model, model) if isinstance(model, str) else model for model in models]
+    commands = {cell: fit_arguments(recipe, cell.model, overrides) for cell in cells}
     tasks = []
-    for model in dict.fromkeys(models):
+    for cell, arguments in commands.items():
+        config = fit_parser().parse_args([*arguments, *cell.words])
         for seed in range(seeds):
-            arguments = ("-c", f"{recipe}/base.yaml", "-c", f"{recipe}/{model}.yaml", *overrides)
-            task = Task(
-                model, seed, (*arguments, "--seed", str(seed)), out / "runs" / f"{model}-{seed}"
-            )
-            fit_parser().parse_args(list(task.arguments))
-            tasks.append(task)
+            words = (*arguments, *cell.words, "--seed", str(seed))
+            config["seed"] = seed
+            folder = out / "runs" / f"{cell.name}-{seed}"
+            tasks.append(Task(cell.name, seed, words, folder, config.clone()))
     return tasks

@@ -19,18 +19,27 @@ from __future__ import annotations
 
 __all__ = [
     "CalibrationSummary",
+    "CellSummary",
+    "CostSummary",
+    "CurveSummary",
     "ModelSummary",
     "calibration_figure",
     "check_ending",
     "comparison_figure",
+    "curves_figure",
     "image_grid",
+    "pareto_figure",
     "save_samples",
     "series_plot",
     "stroke_lines",
+    "sweep_figure",
 ]
 
 from seqmdn.plotting.calibration import CalibrationSummary, calibration_figure
 from seqmdn.plotting.cells import image_grid, stroke_lines
 from seqmdn.plotting.comparison import ModelSummary, comparison_figure
+from seqmdn.plotting.curves import CurveSummary, curves_figure
 from seqmdn.plotting.page import check_ending
+from seqmdn.plotting.pareto import CostSummary, pareto_figure
 from seqmdn.plotting.samples import save_samples, series_plot
+from seqmdn.plotting.sweep import CellSummary, sweep_figure

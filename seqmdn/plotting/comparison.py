@@ -13,11 +13,10 @@ import numpy.typing as npt
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
+from seqmdn.plotting.curves import DASHES, draw_curves
 from seqmdn.plotting.gallery import across, gallery, gallery_height, in_cells
-from seqmdn.plotting.page import INK, check_ending, colour, line_style, shaded, style, write
-from seqmdn.plotting.rows import Array, Row
-
-_DASHES = (0, (4, 3))
+from seqmdn.plotting.page import INK, check_ending, colour, shaded, style, write
+from seqmdn.plotting.rows import Row
 
 
 class ModelSummary(TypedDict):
@@ -86,35 +85,12 @@ def comparison_figure(
         curves, dots = parts[0].subplots(
             1, 2, width_ratios=[1.25, 1.0], gridspec_kw={"wspace": 0.05}
         )
-        _draw_curves(curves, models, unit, limit_valid)
+        draw_curves(curves, [model["curve"] for model in models.values()], limit_valid)
+        curves.set(title="While training", xlabel="step", ylabel=f"validation NLL ({unit})")
         _draw_dots(dots, models, unit, limit)
         if rows:
             gallery(parts[1], rows, attributes)
         write(figure, path)
-
-
-def _draw_curves(
-    axes: Axes, models: Mapping[str, ModelSummary], unit: str, limit: float | None
-) -> None:
-    shown = [] if limit is None else [np.array([limit])]
-    for index, model in enumerate(models.values()):
-        seeds = [(np.asarray(x), np.asarray(y, dtype=np.float64)) for x, y in model["curve"]]
-        shown += [_after_the_start(steps, values) for steps, values in seeds]
-        if len(seeds) > 1 and all(np.array_equal(steps, seeds[0][0]) for steps, _ in seeds):
-            steps, together = seeds[0][0], np.stack([values for _, values in seeds])
-            low, high = together.min(axis=0), together.max(axis=0)
-            axes.fill_between(steps, low, high, color=colour(index), alpha=0.2, linewidth=0)
-            seeds = [(steps, together.mean(axis=0))]
-        for steps, values in seeds:
-            (line,) = axes.plot(steps, values, line_style(index), color=colour(index))
-            line.set(linewidth=1.4, marker="o" if len(steps) == 1 else "", markersize=4)
-    if limit is not None:
-        axes.axhline(limit, color=INK, linestyle=_DASHES, linewidth=0.9)
-    heights = np.concatenate([*shown, np.empty(0)])
-    if heights.size and np.ptp(heights) > 0:
-        margin = 0.06 * np.ptp(heights)
-        axes.set_ylim(heights.min() - margin, heights.max() + margin)
-    axes.set(title="While training", xlabel="step", ylabel=f"validation NLL ({unit})")
 
 
 def _draw_dots(
@@ -127,7 +103,7 @@ def _draw_dots(
             _plus_minus(nll, wide), (1.03, index), xycoords=("axes fraction", "data"), va="center"
         )
     if limit is not None:
-        axes.axvline(limit, color=INK, linestyle=_DASHES, linewidth=0.9)
+        axes.axvline(limit, color=INK, linestyle=DASHES, linewidth=0.9)
         axes.annotate(
             f"limit {_number(limit, 2)}",
             (limit, 1.0),
@@ -146,12 +122,6 @@ def _draw_dots(
     axes.locator_params(axis="x", nbins=6)
     axes.tick_params(axis="y", length=0)
     axes.spines["left"].set_visible(False)
-
-
-def _after_the_start(steps: npt.NDArray[Any], values: Array) -> Array:
-    """Give the finite values after a tenth of the training."""
-    late = steps >= 0.1 * steps.max(initial=0)
-    return values[late & np.isfinite(values)]
 
 
 def _plus_minus(value: float, wide: float) -> str:

@@ -7,6 +7,7 @@ from typing import Any
 import pytest
 
 from seqmdn.comparison import Task, markdown_table, summarise
+from tests.comparison.runs import runs_of
 from tests.small import cells
 
 
@@ -19,29 +20,6 @@ def test_the_differences_are_to_the_best_whichever_stands_first() -> None:
         for name, _, _, delta, *_ in rows:
             assert (delta == "") == (name == f"**{better}**")
             assert delta in ("", "+1.000 ± 0.000")
-
-
-def runs_of(split: str = "test", **nll: float) -> dict[Task, dict[str, Any]]:
-    """Metrics of one run a model, each sequence with the same NLL plus its number."""
-    data = {"name": "walks", "sha256": "0", "sequences": 3, "frames": 9}
-    return {
-        Task(name, 0, (), Path(name)): {
-            "split": split,
-            "unit": "nats/frame",
-            "nll": value + 1,
-            "stderr": 1.0,
-            "bits_per_dim": 1.0,
-            "params": 5,
-            "seconds": 1.0,
-            "steps": 2,
-            "seed": 0,
-            "dataset": data,
-            "device": "abacus",
-            "versions": {},
-            "nll_per_sequence": [value, value + 1, value + 2],
-        }
-        for name, value in nll.items()
-    }
 
 
 def test_a_result_without_a_limit_of_the_validation_is_a_table_all_the_same() -> None:
@@ -69,8 +47,11 @@ def test_every_pair_is_compared_the_later_minus_the_earlier() -> None:
 @pytest.mark.parametrize(
     ("change", "message"),
     [
-        ({"dataset": {"name": "other", "sha256": "1"}}, "b, seed 0 was scored on other data"),
-        ({"unit": "nats/walk"}, "found .* in nats/walk"),
+        (
+            {"dataset": {"name": "other", "sha256": "1"}},
+            "b, seed 0 was scored on other data: expected sha256 0, found 1",
+        ),
+        ({"unit": "nats/walk"}, "expected unit nats/frame, found nats/walk"),
         ({"split": "valid"}, "b, seed 0 was last scored on the split 'valid': .*evaluate b`"),
     ],
 )
@@ -114,3 +95,35 @@ def test_scores_have_columns_where_there_are_some() -> None:
     some = summarise(Path("recipe"), scored | dict([half]) | plain, "")
     assert "crps" not in some["models"]["a"], "one of its runs has no scores"
     assert markdown_table(some).count("CRPS") == 0
+
+
+def test_signs_are_counted_over_sequences() -> None:
+    found = runs_of(a=1.0, b=1.0)
+    list(found.values())[1]["nll_per_sequence"] = [0.0, 2.0, 1.0]  # better, equal, better
+    pair = summarise(Path("recipe"), found, "")["paired"]["b - a"]
+    assert (pair["sequences_better"], pair["sequences_worse"]) == (2, 0)
+    assert pair["sign_test_p"] == pytest.approx(0.5)
+    assert pair["share_of_sequences_better"] == pytest.approx(2 / 3)
+
+
+def test_a_grid_is_paired_with_its_best_only() -> None:
+    result = summarise(Path("recipe"), runs_of(a=3.0, b=1.0, c=2.0), "", only_best=True)
+    assert {name: pair["delta"] for name, pair in result["paired"].items()} == {
+        "a - b": 2.0,
+        "c - b": 1.0,
+    }
+
+
+def test_times_to_draw_are_those_of_one_measurement() -> None:
+    found = runs_of(a=1.0, b=2.0)
+    for number, run in enumerate(found.values()):
+        run["draw"] = {"seconds": 0.5 + number, "unit": "s/frame", "measured": "then"}
+    result = summarise(Path("recipe"), found, "", budget={"held": "steps", "steps": 2})
+    assert [entry["draw_seconds"] for entry in result["models"].values()] == [0.5, 1.5]
+    assert result["draw"] == {"unit": "s/frame", "measured": "then"}
+    assert result["budget"] == {"held": "steps", "steps": 2}
+    old = markdown_table(summarise(Path("recipe"), runs_of(a=1.0, b=2.0), ""))
+    assert markdown_table(result) == old, "the table of a README is the same with and without"
+    list(found.values())[1]["draw"]["measured"] = "at another time"
+    result = summarise(Path("recipe"), found, "")
+    assert "draw" not in result and "draw_seconds" not in result["models"]["a"]

@@ -1,0 +1,34 @@
+"""``seqmdn evaluate``: score a trained model."""
+
+from pathlib import Path
+
+from seqmdn.cli.words import command_parser, say
+from seqmdn.plotting import calibration_figure
+from seqmdn.plotting import check_ending as check_picture
+from seqmdn.runs import evaluate
+
+__all__ = ["evaluate_command"]
+
+
+def evaluate_command(words: list[str]) -> None:
+    """Score a run on a split, and draw its calibration."""
+    parser = command_parser("evaluate", "Score a trained model and rewrite the run's metrics.json.")
+    parser.add_argument("run", type=Path, help="a run's folder, or a checkpoint file")
+    parser.add_argument("--split", choices=["train", "valid", "test"], default="test")
+    parser.add_argument("--data", type=Path, help="another store than the one it was trained on")
+    parser.add_argument(
+        "--scores", action="store_true", help="also CRPS, energy score and calibration"
+    )
+    parser.add_argument("--draws", type=int, default=200, help="draws a frame for those scores")
+    parser.add_argument(
+        "--out", type=Path, help="FILE.png or .svg, a picture of the calibration; implies --scores"
+    )
+    options = parser.parse_args(words)
+    if options.out is not None:
+        check_picture(options.out)
+    draws = options.draws if options.scores or options.out is not None else None
+    metrics = evaluate(options.run, options.split, options.data, draws)
+    if options.out is not None:
+        name = options.run.resolve().name
+        calibration_figure(options.out, {name: metrics["calibration"]})
+    say(metrics, options.run)

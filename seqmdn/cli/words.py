@@ -1,0 +1,118 @@
+"""What the commands share: their parsers, and how progress and scores are told."""
+
+import argparse
+import json
+import sys
+import time
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any
+
+from rich.console import Console
+from rich.progress import (
+    BarColumn,
+    MofNCompleteColumn,
+    Progress,
+    TextColumn,
+    TimeElapsedColumn,
+    TimeRemainingColumn,
+)
+from rich.table import Table
+
+from seqmdn.runs import Report
+
+__all__ = ["bars", "command_parser", "say", "show", "telling", "value_of"]
+
+
+def command_parser(command: str, description: str) -> argparse.ArgumentParser:
+    """Return the parser of a command; no option may be abbreviated."""
+    return argparse.ArgumentParser(
+        prog=f"seqmdn {command}", description=description, allow_abbrev=False
+    )
+
+
+def value_of(words: Sequence[str], option: str) -> str | None:
+    """Return the value of an option that must be known before the words are parsed."""
+    for i, word in enumerate(words):
+        if word == option and i + 1 < len(words):
+            return words[i + 1]
+        if word.startswith(f"{option}="):
+            return word.removeprefix(f"{option}=")
+    return None
+
+
+def bars() -> Progress:
+    """Return progress bars on the error stream, each with its time left and its last score."""
+    return Progress(
+        TextColumn("{task.description}"),
+        BarColumn(),
+        MofNCompleteColumn(),
+        TimeElapsedColumn(),
+        TimeRemainingColumn(),
+        TextColumn("{task.fields[nll]}"),
+        console=Console(stderr=True),
+    )
+
+
+@contextmanager
+def telling(how: str | None) -> Iterator[Report]:
+    """Tell the progress of one training: by a bar, a line a validation, or lines of JSON."""
+    how = how or ("bar" if sys.stderr.isatty() else "lines")
+    if how == "bar":
+        with bars() as progress:
+            bar = progress.add_task("training", total=None, nll="")
+
+            def advance(step: int, steps: int, nll: float | None) -> None:
+                shown = "" if nll is None else f"validation NLL {nll:.3f}"
+                progress.update(bar, completed=step, total=steps, nll=shown)
+
+            yield advance
+        return
+    begun, told, seen = time.monotonic(), 0.0, None
+
+    def tell(step: int, steps: int, nll: float | None) -> None:
+        nonlocal told, seen
+        now = time.monotonic()
+        if how == "json" and (now - told > 0.2 or step == steps):
+            told = now
+            print(json.dumps({"step": step, "steps": steps, "nll": nll}), flush=True)
+        if how == "lines" and nll != seen:
+            seen = nll
+            print(
+                f"step {step} of {steps}, {now - begun:.0f} s, validation NLL {nll:.4f}", flush=True
+            )
+
+    yield tell
+
+
+def say(metrics: dict[str, Any], source: Path) -> None:
+    """Print the scores of one run in a line or two."""
+    limit = f", {metrics['gap_to_limit']:.3f} above the limit" if "gap_to_limit" in metrics else ""
+    print(
+        f"{source}: {metrics['split']} NLL {metrics['nll']:.4f} ± {metrics['stderr']:.4f} "
+        f"{metrics['unit']}, {metrics['bits_per_dim']:.4f} bits/dim{limit}"
+    )
+    if "crps" in metrics:
+        how = "exact" if metrics["crps_estimator"] == "exact" else "from draws"
+        print(
+            f"CRPS {metrics['crps']:.4f} ± {metrics['crps_stderr']:.4f} ({how}), "
+            f"energy score {metrics['energy_score']:.4f} ± {metrics['energy_score_stderr']:.4f}, "
+            f"90 % intervals hold {100 * metrics['coverage_90']:.1f} "
+            f"± {100 * metrics['coverage_90_stderr']:.1f} %"
+        )
+
+
+def show(markdown: str) -> None:
+    """Print a markdown table with rich, the words below it as they are."""
+    lines, words = markdown.strip().split("\n\n", 1)
+    rows = [[cell.strip() for cell in line.strip("|").split("|")] for line in lines.splitlines()]
+    table = Table()
+    for i, title in enumerate(rows[0]):
+        table.add_column(title, justify="left" if i == 0 else "right")
+    for row in rows[2:]:
+        best = any(cell.startswith("**") for cell in row)
+        table.add_row(*[cell.strip("*") for cell in row], style="bold" if best else None)
+    console = Console()
+    console.print(table)
+    console.print(words)

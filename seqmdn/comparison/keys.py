@@ -1,0 +1,73 @@
+"""What a short key on the command line means: ``head.components`` is one of a model's values."""
+
+import difflib
+from collections.abc import Collection
+
+from jsonargparse import Namespace
+
+from seqmdn.configuration import ConfigurationError
+
+__all__ = ["resolve", "settable", "short"]
+
+_GROUPS = ("data", "model", "trainer", "training")
+
+
+def short(key: str) -> str:
+    """Leave out what a configuration file needs and a command line does not.
+
+    Example:
+        >>> short("model.init_args.head.init_args.components")
+        'model.head.components'
+        >>> short("model.init_args.head.class_path")
+        'model.head'
+    """
+    return ".".join(part for part in key.split(".") if part not in ("init_args", "class_path"))
+
+
+def settable(config: Namespace) -> dict[str, str]:
+    """Return the keys that a configuration of ``seqmdn fit`` has: of each short form, the full."""
+    known = [key for key in config.keys() if key.split(".")[0] in _GROUPS]  # noqa: SIM118
+    return {short(key): key.removesuffix(".class_path") for key in known}
+
+
+def resolve(key: str, known: Collection[str]) -> str:
+    """Find the one known key that is meant: itself, or the only one that ends in it.
+
+    Args:
+        key: Short or full, with or without its beginning: ``head.components``,
+            ``model.init_args.head.init_args.components``.
+        known: Short keys.
+
+    Raises:
+        ConfigurationError: If no key or more than one is meant; the message names the nearest.
+
+    Example:
+        >>> resolve("head.rank", ["model.head.rank", "trainer.max_steps"])
+        'model.head.rank'
+        >>> resolve("head.rnak", ["model.head.rank", "trainer.max_steps"])
+        Traceback (most recent call last):
+        ...
+        seqmdn.configuration.ConfigurationError: no model has a key 'head.rnak':
+        the nearest are model.head.rank
+    """
+    asked = short(key.removeprefix("--"))
+    if asked in known:
+        return asked
+    found = sorted(name for name in known if name.endswith(f".{asked}"))
+    if len(found) > 1:
+        raise ConfigurationError(f"{key!r} may be any of {', '.join(found)}: name one of them")
+    if not found:
+        raise ConfigurationError(f"no model has a key {key!r}: {_nearest(asked, known)}")
+    return found[0]
+
+
+def _nearest(asked: str, known: Collection[str]) -> str:
+    """Name up to three known keys, each compared as far as the asked one reaches."""
+    depth = asked.count(".") + 1
+    ends: dict[str, str] = {}
+    for name in sorted(known):
+        ends.setdefault(".".join(name.split(".")[-depth:]), name)
+    close = difflib.get_close_matches(asked, ends, n=3, cutoff=0.5)
+    if not close:
+        return "`seqmdn fit --help` and a run's config.yaml list those that there are"
+    return f"the nearest are {', '.join(ends[end] for end in close)}"

@@ -1,0 +1,98 @@
+"""The pictures of a comparison and of a sweep."""
+
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+from seqmdn.comparison.table import difference_to
+from seqmdn.comparison.tasks import Task
+from seqmdn.plotting import (
+    CellSummary,
+    CurveSummary,
+    comparison_figure,
+    curves_figure,
+    pareto_figure,
+    sweep_figure,
+)
+from seqmdn.runs import draw, learning_clock, learning_curve, load_run
+
+__all__ = ["draw_comparison", "draw_sweep"]
+
+
+def draw_comparison(tasks: Sequence[Task], result: Mapping[str, Any], out: Path) -> None:
+    """Write ``compare.png``, ``curves.png`` and ``pareto.png``.
+
+    Args:
+        tasks: The finished trainings.
+        result: What ``compare.json`` holds.
+        out: Where the files go.
+    """
+    _draw_page(tasks, result, out / "compare.png")
+    runs = {name: [t.out for t in tasks if t.model == name] for name in result["models"]}
+    curves = {name: _curves(own) for name, own in runs.items()}
+    limit_valid = result.get("limit_valid")
+    curves_figure(out / "curves.png", curves, result["unit"], limit=limit_valid)
+    limit = result.get("limit")
+    pareto_figure(out / "pareto.png", result["models"], result["unit"], limit=limit)
+
+
+def draw_sweep(result: Mapping[str, Any], out: Path) -> None:
+    """Write ``sweep.png``, where any key was swept, and ``sweep_pareto.png``.
+
+    Args:
+        result: What ``sweep.json`` holds.
+        out: Where the files go.
+    """
+    models, cells = result["models"], result["sweep"]["cells"]
+    best = min(models, key=lambda name: models[name]["nll"])
+    shown: list[CellSummary] = []
+    for name, entry in models.items():
+        pair = difference_to(result, name, best)
+        error = 0.0 if pair is None else pair["stderr"]
+        model, settings = cells[name]["model"], cells[name]["settings"]
+        shown.append(CellSummary(model=model, settings=settings, nll=entry["nll"], error=error))
+    unit, limit = result["unit"], result.get("limit")
+    sweep_figure(out / "sweep.png", shown, result["sweep"]["keys"], unit, limit=limit)
+    groups = {name: cells[name]["model"] for name in models}
+    pareto_figure(out / "sweep_pareto.png", models, unit, groups=groups, limit=limit)
+
+
+def _draw_page(tasks: Sequence[Task], result: Mapping[str, Any], path: Path) -> None:
+    """Draw learning curves, test NLLs and samples of each model beside real sequences."""
+    summaries: dict[str, Any] = {}
+    real = None
+    for name, entry in result["models"].items():
+        runs = [task for task in tasks if task.model == name]
+        run = load_run(runs[0].out)
+        longest = int(run.data.store.lengths[run.data.store.indices("test")].max())
+        length = min(200, longest)
+        drawn, real = draw(run, num=12, length=length)
+        summaries[name] = {
+            "nll": entry["nll"],
+            "stderr": entry["stderr"],
+            "curve": [learning_curve(task.out) for task in runs],
+            "samples": drawn.values.cpu().numpy(),
+        }
+    assert real is not None
+    comparison_figure(
+        path,
+        summaries,
+        unit=result["unit"],
+        real=real.values[:, :length].numpy(),
+        real_lengths=real.lengths.clamp(max=length).numpy(),
+        attributes=run.data.store.attributes,
+        limit=result.get("limit"),
+        limit_valid=result.get("limit_valid"),
+    )
+
+
+def _curves(runs: Sequence[Path]) -> CurveSummary:
+    """Read the curves of a model's runs; those that logged no seconds have none against them."""
+    steps = [learning_curve(run) for run in runs]
+    clocks = [learning_clock(run) for run in runs]
+    seconds = [
+        (clock[1], curve[1])
+        for clock, curve in zip(clocks, steps, strict=True)
+        if clock[0] == curve[0]
+    ]
+    return CurveSummary(steps=steps, seconds=seconds)

@@ -1,0 +1,61 @@
+"""What the pictures are given."""
+
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from seqmdn.comparison import Task, pictures, summarise
+from seqmdn.runs import learning_clock, learning_curve
+from tests.comparison.runs import runs_of
+from tests.small import metrics
+
+
+@pytest.fixture
+def shown(monkeypatch: pytest.MonkeyPatch) -> dict[str, tuple[Any, ...]]:
+    """The arguments of each picture, by its file's name."""
+    found: dict[str, tuple[Any, ...]] = {}
+    for name in ("comparison_figure", "curves_figure", "pareto_figure", "sweep_figure"):
+        monkeypatch.setattr(
+            pictures,
+            name,
+            lambda path, *words, **named: found.update({path.name: (*words, named)}),
+        )
+    return found
+
+
+def test_curves_are_those_that_were_logged(
+    small_run: Path, tmp_path: Path, shown: dict[str, tuple[Any, ...]]
+) -> None:
+    task = Task("rmdn", 0, (), small_run)
+    result = summarise(Path("recipe"), {task: metrics(small_run)}, "")
+    pictures.draw_comparison([task], result, tmp_path)
+    assert set(shown) == {"compare.png", "curves.png", "pareto.png"}
+    models, unit, _ = shown["curves.png"]
+    steps, values = learning_curve(small_run)
+    same, seconds = learning_clock(small_run)
+    assert steps == same == [4, 8, 12] and unit == "nats/frame"
+    assert 0 < seconds[0] < seconds[1] < seconds[2] <= metrics(small_run)["seconds"] + 1e-3
+    assert models == {"rmdn": {"steps": [(steps, values)], "seconds": [(seconds, values)]}}
+    assert shown["pareto.png"][0] == result["models"]
+
+
+def test_cells_have_the_errors_of_their_differences(
+    tmp_path: Path, shown: dict[str, tuple[Any, ...]]
+) -> None:
+    runs = runs_of(a=2.0, b=1.0)
+    next(iter(runs.values()))["nll_per_sequence"] = [2.0, 3.0, 7.0]
+    result = summarise(Path("recipe"), runs, "", only_best=True)
+    settings = {"a": {"rank": "1"}, "b": {"rank": "2"}}
+    result["sweep"] = {
+        "keys": ["rank"],
+        "cells": {n: {"model": "m", "settings": s} for n, s in settings.items()},
+    }
+    pictures.draw_sweep(result, tmp_path)
+    cells, keys, unit, _ = shown["sweep.png"]
+    assert keys == ["rank"] and unit == "nats/frame"
+    assert [cell["nll"] for cell in cells] == [4.0, 2.0]
+    assert [cell["settings"] for cell in cells] == list(settings.values())
+    assert [cell["error"] for cell in cells] == [result["paired"]["a - b"]["stderr"], 0.0]
+    assert cells[0]["error"] > 0
+    assert shown["sweep_pareto.png"][2]["groups"] == {"a": "m", "b": "m"}

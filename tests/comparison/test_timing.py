@@ -1,0 +1,75 @@
+"""Time, measured by turns."""
+
+import json
+import shutil
+import time
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+import pytest
+import torch
+
+from seqmdn.comparison import Task, plan, time_drawing, timing
+from seqmdn.comparison.timing import clock_of, step_seconds
+from tests.small import metrics
+
+
+def test_the_processor_is_the_clock_of_one_thread(monkeypatch: pytest.MonkeyPatch) -> None:
+    assert clock_of(1) == "processor" and clock_of(2) == "wall"
+    monkeypatch.setattr("torch.cuda.is_available", lambda: True)
+    assert clock_of(1) == "wall"
+
+
+def test_a_step_costs_what_it_takes(small_run: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A loss that works for 20 ms makes each step that much longer, one that waits does not."""
+    recipe = small_run.parent / "recipe"
+    configs = {t.model: t.config for t in plan(recipe, ["rmdn", "frmdn"], 1, small_run, [])}
+    before = {key: config.as_dict() for key, config in configs.items()}
+    plain = step_seconds(configs, threads=1, rounds=3)
+    assert set(plain) == {"rmdn", "frmdn"} and all(0 < each < 0.5 for each in plain.values())
+    assert {key: config.as_dict() for key, config in configs.items()} == before
+    step = timing.DensityModule.training_step
+
+    def slow(self: Any, *words: Any) -> Any:
+        if type(self.model.head).__name__ == "FlowMixtureHead":
+            end = time.process_time() + 0.02
+            while time.process_time() < end:
+                pass
+        else:
+            time.sleep(0.02)
+        return step(self, *words)
+
+    monkeypatch.setattr(timing.DensityModule, "training_step", slow)
+    slower = step_seconds(configs, threads=1, rounds=3)
+    assert slower["frmdn"] - plain["frmdn"] > 0.015
+    assert slower["rmdn"] - plain["rmdn"] < 0.015
+    assert torch.get_num_threads() == 1
+
+
+def test_drawing_is_timed_once_for_all(small_run: Path, tmp_path: Path) -> None:
+    tasks = []
+    for name in ("a", "b"):
+        for seed in (0, 1):
+            out = Path(shutil.copytree(small_run, tmp_path / f"{name}-{seed}"))
+            tasks.append(Task(name, seed, (), out))
+    time_drawing(tasks, rounds=2)
+    found = {task.out.name: metrics(task.out) for task in tasks}
+    assert [name for name, each in found.items() if "draw" in each] == ["a-0", "b-0"]
+    draws = [found[name].pop("draw") for name in ("a-0", "b-0")]
+    assert found["a-0"] == metrics(small_run), "nothing else is changed"
+    assert 0 < draws[0].pop("seconds") < 0.5 and draws[0] == {
+        "unit": "s/frame",
+        "sequences": 16,
+        "frames": 7,
+        "rounds": 2,
+        "clock": "processor",
+        "measured": draws[1]["measured"],
+    }
+    before = [metrics(task.out) for task in tasks]
+    time_drawing(tasks, rounds=2)
+    assert [metrics(task.out) for task in tasks] == before, "measured already, in one run"
+    late = replace(tasks[0], model="c", out=Path(shutil.copytree(small_run, tmp_path / "c-0")))
+    time_drawing([*tasks, late], rounds=1)
+    times = {json.dumps(metrics(t.out)["draw"]["measured"]) for t in (tasks[0], tasks[2], late)}
+    assert len(times) == 1 and times != {json.dumps(draws[1]["measured"])}
