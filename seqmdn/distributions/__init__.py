@@ -43,9 +43,16 @@ calibration.png`` draws of a trained model, beside the coverage of intervals and
     tensor([0.1000, 0.3000, 0.3000, 0.3000, 0.1000])
 """
 
+from seqmdn.distributions.closed import ClosedDistribution
 from seqmdn.distributions.factorised import FactorisedMixture
 from seqmdn.distributions.flowed import Flowed
 from seqmdn.distributions.gaussian import LowRankPrecisionNormal
 from seqmdn.distributions.mixture import Mixture
 
-__all__ = ["FactorisedMixture", "Flowed", "LowRankPrecisionNormal", "Mixture"]
+__all__ = [
+    "ClosedDistribution",
+    "FactorisedMixture",
+    "Flowed",
+    "LowRankPrecisionNormal",
+    "Mixture",
+]
