@@ -235,8 +235,11 @@ def _compare(words: list[str]) -> None:
             score_all(tasks, scored=lambda _: bars.advance(bar))
     result = compare(recipe, tasks, out, shlex.join(["seqmdn", "compare", *words]))
     _show(markdown_table(result))
-    more = ", calibration.png" if (out / "calibration.png").exists() else ""
+    scored = any("crps" in entry for entry in result["models"].values())
+    more = ", calibration.png" if scored else ""
     print(f"Written: {out}/compare.json, compare.md, compare.png{more}")
+    if not scored and (out / "calibration.png").exists():
+        print(f"{out}/calibration.png is not of these runs: draw one of them by --scores")
 
 
 def _parser(command: str, description: str) -> argparse.ArgumentParser:

@@ -137,7 +137,8 @@ def compare(
     """Gather finished runs into one table: ``compare.json``, ``compare.md`` and ``compare.png``.
 
     Where runs have scores beside the likelihood (:func:`score_all`), these are in the table, and
-    ``calibration.png`` shows the calibration of each model's first run.
+    ``calibration.png`` shows the calibration of each model's first run. Without them, a picture of
+    that name is left as it is.
 
     Args:
         recipe: The recipe's folder.
@@ -166,8 +167,6 @@ def compare(
     }
     if calibrations:
         calibration_figure(out / "calibration.png", calibrations)
-    else:  # one of before is not of these runs
-        (out / "calibration.png").unlink(missing_ok=True)
     return result
 
 
