@@ -146,7 +146,8 @@ def compare(
     Beside them, ``table.md`` and ``table.tex`` are the table as a paper shows it, ``curves.png``
     the learning curves against steps and seconds, ``pareto.png`` the likelihood against what it
     costs. Where runs have scores beside the likelihood (:func:`score_all`), these are in the table,
-    and ``calibration.png`` shows the calibration of each model's first run.
+    and ``calibration.png`` shows the calibration of each model's first run; without them, a picture
+    of that name is left as it is.
 
     Args:
         recipe: The recipe's folder.
@@ -178,8 +179,6 @@ def compare(
     }
     if calibrations:
         calibration_figure(out / "calibration.png", calibrations)
-    else:  # one of before is not of these runs
-        (out / "calibration.png").unlink(missing_ok=True)
     return result
 
 

@@ -95,11 +95,12 @@ def fit(config: Namespace, out: Path, resume: bool = False, report: Report | Non
         The run, with the weights of the lowest validation NLL.
 
     Raises:
-        FileExistsError: If the folder holds a run and ``resume`` is not set.
+        FileExistsError: If ``resume`` is not set and the folder holds a run, or what the run would
+            overwrite.
         FileNotFoundError: If ``resume`` is set and the folder holds no checkpoint.
-        ValueError: If ``resume`` is set and the checkpoint is damaged or of another model; if the
-            configuration names a run to begin with (``--from``) that was trained on other data, or
-            whose density is not that of the model with its weights.
+        ValueError: If ``resume`` is set and the checkpoint is damaged, of another model or of
+            another store; if the configuration names a run to begin with (``--from``) that was
+            trained on other data, or whose density is not that of the model with its weights.
         Interrupted: After Ctrl-C, once a checkpoint is written.
     """
     newest = out / "checkpoints" / "last.ckpt"
@@ -108,6 +109,8 @@ def fit(config: Namespace, out: Path, resume: bool = False, report: Report | Non
             f"{out} holds a run already: go on with it by `seqmdn fit --resume {out}`, "
             "or choose another --out"
         )
+    if not resume:
+        _check_unused(out, config)
     begun = read_checkpoint(newest) if resume else None
     parser = fit_parser()
     made = parser.instantiate(config)
@@ -135,6 +138,13 @@ def fit(config: Namespace, out: Path, resume: bool = False, report: Report | Non
     source = config.get("from")
     if begun is not None:
         load_weights(model, begun, newest)
+        before, now = begun["seqmdn"]["dataset"]["sha256"], description["dataset"]["sha256"]
+        if before != now:
+            raise ValueError(
+                f"{out} was begun on another store than {data.path} is now: expected sha256 "
+                f"{before[:12]}, found {now[:12]}; bring that store back, or train on this one in "
+                "another --out"
+            )
         description |= check_same_origin(begun["seqmdn"], source)
     elif source is not None:
         description |= _begin_with(Path(source), model, data)
@@ -341,6 +351,23 @@ def draw(
         **options,
     )
     return drawn, real
+
+
+def _check_unused(out: Path, config: Namespace) -> None:
+    """Raise FileExistsError if a run that begins in ``out`` would overwrite what is not its own.
+
+    A run that stopped before its first checkpoint may begin again: it leaves a ``config.yaml``.
+    """
+    given = [Path(str(file)).resolve() for file in config.get("config") or []]
+    if (out / "config.yaml").resolve() in given:
+        found = "config.yaml, which this run is told by -c to read"
+    elif (out / "metrics.json").exists():
+        found = "metrics.json, but no checkpoint"
+    else:
+        return
+    raise FileExistsError(
+        f"{out} holds {found}, and a run would overwrite it: choose another --out, or move the file"
+    )
 
 
 def learning_curve(run: Path) -> tuple[list[int], list[float]]:

@@ -23,7 +23,8 @@ def score_densities(
 
     The transform inside the model is undone: where it takes every feature by itself, probability
     integral transforms and quantiles stay exact, and where it is affine the CRPS does, too. What
-    remains is estimated from draws that are mapped back to the data's units.
+    remains is estimated from draws that are mapped back to the data's units. Where features are
+    missing, all of it is of the exact marginal of what was observed.
 
     Args:
         model: The model, in evaluation mode.
@@ -35,8 +36,8 @@ def score_densities(
         The report, whose ``compute()`` gives plain values.
 
     Raises:
-        ValueError: If the model has no densities of single frames, features are missing, or there
-            are too few draws.
+        ValueError: If the model has no densities of single frames, or there are too few draws.
+        NotImplementedError: If features are missing and the head is a flow that mixes them.
 
     Example:
         >>> model = SequenceModel(features=2).eval()
@@ -53,15 +54,11 @@ def score_densities(
     device = model.start.device
     report = DensityReport(model.features, draws, seed).to(device)
     for batch in batches:
-        if batch.observed is not None and not bool(batch.observed[batch.mask()].all()):
-            raise ValueError(
-                "scores beside the likelihood need whole frames, found frames with missing"
-                " features: score a split without them"
-            )
         for part in _parts(batch, draws):
             part = move_data_to_device(part, device)
             distribution, mask = model.distributions(part)
-            report.update(Flowed(distribution, model.transform), part.values, mask)
+            density = Flowed(distribution, model.transform)
+            report.update(density, part.values, mask, part.observed)
     return report
 
 

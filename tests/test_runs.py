@@ -26,6 +26,7 @@ from seqmdn.runs import (
     device_name,
     draw,
     evaluate,
+    fit,
     learning_curve,
     load_run,
     versions,
@@ -502,6 +503,40 @@ def test_a_checkpoint_of_another_model_is_not_gone_on_from(recipe: Path, tmp_pat
     shutil.copy(other / "checkpoints" / "last.ckpt", run / "checkpoints" / "last.ckpt")
     with pytest.raises(ValueError, match=r"last\.ckpt holds the weights of another model"):
         train(recipe, run, resume=True)
+
+
+def test_another_store_is_not_gone_on_with(tmp_path: Path) -> None:
+    store = write_store(tmp_path / "walks.h5")
+    recipe, run = write_recipe(tmp_path / "recipe", store, steps=8), tmp_path / "run"
+    with pytest.raises(Interrupted):
+        train(recipe, run, report=Interrupt(5))
+    begun = shutil.move(store, tmp_path / "begun.h5")
+    write_store(store, seed=6)
+    before = {path: path.read_bytes() for path in run.rglob("*") if path.is_file()}
+    with pytest.raises(ValueError, match=r"another store than .*walks\.h5 is now: expected sha256"):
+        train(recipe, run, resume=True)
+    assert {path: path.read_bytes() for path in run.rglob("*") if path.is_file()} == before
+    # What counts is what the store holds, not where it lies.
+    train(recipe, run, f"--data.init_args.path={begun}", resume=True)
+    assert metrics(run)["steps"] == 8
+
+
+def test_nothing_is_overwritten_that_a_run_did_not_make(recipe: Path, tmp_path: Path) -> None:
+    run = tmp_path / "run"
+    run.mkdir()
+    (run / "metrics.json").write_text("mine")
+    with pytest.raises(FileExistsError, match=r"holds metrics\.json, but no checkpoint"):
+        train(recipe, run)
+    shutil.copy(recipe / "base.yaml", run / "config.yaml")
+    (run / "metrics.json").unlink()
+    config = fit_parser().parse_args(["-c", f"{run}/config.yaml", "-c", f"{recipe}/rmdn.yaml"])
+    written = (run / "config.yaml").read_text()
+    with pytest.raises(
+        FileExistsError, match=r"config\.yaml, which this run is told by -c to read"
+    ):
+        fit(config, run)
+    assert (run / "config.yaml").read_text() == written
+    assert list(run.iterdir()) == [run / "config.yaml"]
 
 
 def test_a_damaged_checkpoint_is_not_gone_on_from(small_run: Path, tmp_path: Path) -> None:

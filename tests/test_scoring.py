@@ -16,11 +16,14 @@ from seqmdn.metrics import crps
 from seqmdn.models import SequenceModel
 from seqmdn.scoring import score_densities
 from tests.contracts import perturbed
+from tests.metrics.known import by_conditionals
 
 D = 2
 
 
-def build(head: str = "rmdn", transform: str = "standardise") -> SequenceModel:
+def build(
+    head: str = "rmdn", transform: str = "standardise", missing: bool = False
+) -> SequenceModel:
     """A model whose densities depend on the past; data lie between 0 and 20."""
     torch.manual_seed(0)
     heads = {
@@ -33,6 +36,7 @@ def build(head: str = "rmdn", transform: str = "standardise") -> SequenceModel:
         backbone=partial(LSTMBackbone, hidden=8),
         head=heads[head],
         transform=transforms[transform],
+        missing=missing,
     )
     model.initialise(5 + 10 * torch.rand(200, D))
     perturbed(model.backbone, 0.3)
@@ -46,16 +50,65 @@ def real(model: SequenceModel, count: int = 12, **options: float) -> Batch:
     return batch._replace(lengths=torch.arange(count) % 6 + 4)
 
 
-def test_frames_with_missing_features_are_refused() -> None:
-    model = SequenceModel(D, missing=True).eval()
-    model.initialise(torch.randn(100, D))
-    observed = torch.ones(2, 4, D, dtype=torch.bool)
-    observed[1, 3] = False  # padding, of which it does not matter
-    batch = Batch(torch.randn(2, 4, D), torch.tensor([4, 3]), observed=observed)
-    assert score_densities(model, [batch]).compute()["crps"] > 0
-    observed[0, 1, 0] = False
-    with pytest.raises(ValueError, match="found frames with missing features"):
-        score_densities(model, [batch])
+@pytest.mark.parametrize("transform", ["standardise", "logit"])
+def test_of_frames_with_missing_features_the_marginals_are_scored(transform: str) -> None:
+    model = build(transform=transform, missing=True)
+    values = 5 + 10 * torch.rand(6, 5, D)
+    observed = torch.rand(6, 5, D) < 0.6
+    observed[2], observed[3, 1] = False, False
+    lengths = torch.tensor([5, 4, 3, 5, 2, 1])
+    batch = Batch(values.where(observed, math.nan), lengths, observed=observed)
+    found = score_densities(model, [batch], draws=400).compute()
+    assert found["crps_estimator"] == ("exact" if transform == "standardise" else "draws")
+    # Step by step, from the marginal of what each frame shows.
+    scores, counts, previous, seen, state = [], torch.zeros(D, 20), None, None, None
+    with torch.no_grad():
+        for t in range(5):
+            density, state = model.step(previous, state=state, batch_size=6, observed=seen)
+            z, _ = model.transform.call_and_ladj(batch.values[:, t], observed[:, t])
+            for i in range(6):
+                known = observed[i, t].nonzero()[:, 0].tolist()
+                if t >= lengths[i] or not known:
+                    continue
+                part = density.marginal(known)
+                if transform == "standardise":
+                    slope = model.transform.std[known]
+                    scores.append((crps(part, z[:, known].expand(6, -1)) * slope)[i])
+                for place, d in enumerate(known):
+                    level = by_conditionals(part, z[:, known])[i, place]
+                    counts[d, int(level * 20)] += 1
+            previous, seen = z, observed[:, t]
+    assert found["calibration"]["rosenblatt"]["counts"] == counts.long().tolist()
+    held = observed & batch.mask().unsqueeze(-1)
+    assert (
+        torch.tensor(found["calibration"]["pit"]["counts"]).sum(1).tolist()
+        == held.sum((0, 1)).tolist()
+    )
+    if scores:
+        expected = torch.cat(scores).mean().item()
+        assert found["crps"] == pytest.approx(expected, rel=1e-4)
+    assert found["crps_per_sequence"][2] is None and found["crps_per_sequence"][3] is not None
+    assert 0 < found["energy_score"] < 20 and math.isfinite(found["energy_score_stderr"])
+
+
+def test_a_model_that_is_the_truth_is_found_calibrated_by_what_it_shows() -> None:
+    # Of draws that hide a part, the model sees the part only: so did the model that drew them.
+    model = build(missing=True)
+    whole = real(model, 400)
+    observed = torch.rand(whole.values.shape) < 0.5
+    # After a hidden frame the draws know more than the model, so all but the last are whole.
+    last = torch.arange(9) == whole.lengths.unsqueeze(1) - 1
+    observed = observed | ~last.unsqueeze(-1)
+    found = score_densities(model, [whole._replace(observed=observed)], draws=30).compute()
+    calibration = found["calibration"]
+    for kind in ("central", "highest_density"):
+        shares = zip(calibration["levels"], calibration[kind], strict=True)
+        for (level, share), error in zip(shares, calibration[f"{kind}_stderr"], strict=True):
+            assert abs(share - level) < 4 * error + 1e-3, (kind, level, share, error)
+    for key in ("pit", "rosenblatt"):
+        row = calibration[key]
+        chance = row["distance_by_chance"] + 4 * row["distance_by_chance_std"]
+        assert max(row["distance"]) < chance, key
 
 
 def test_scores_are_those_of_the_steps_in_the_datas_unit() -> None:

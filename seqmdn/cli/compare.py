@@ -91,12 +91,16 @@ def compare_command(words: list[str]) -> None:
         show(paper_table(sweep(recipe, cells, tasks, out, command, budget.record)))
         print(f"Written: {out}/sweep.json, sweep.md, sweep.tex, sweep.png, sweep_pareto.png")
         return
-    show(markdown_table(compare(recipe, tasks, out, command, budget.record)))
-    more = ", calibration.png" if (out / "calibration.png").exists() else ""
+    result = compare(recipe, tasks, out, command, budget.record)
+    show(markdown_table(result))
+    scored = any("crps" in entry for entry in result["models"].values())
+    more = ", calibration.png" if scored else ""
     print(
         f"Written: {out}/compare.json, compare.md, compare.png{more}, curves.png, pareto.png, "
         "table.md, table.tex"
     )
+    if not scored and (out / "calibration.png").exists():
+        print(f"{out}/calibration.png is not of these runs: draw one of them by --scores")
 
 
 def _parser() -> argparse.ArgumentParser:

@@ -7,24 +7,23 @@ from collections.abc import Sequence
 
 import torch
 from torch import Size, Tensor
-from torch.distributions import Categorical, Distribution, Normal, constraints
+from torch.distributions import Categorical, Normal, constraints
 
 from seqmdn import linalg
+from seqmdn.distributions.closed import ClosedDistribution
 from seqmdn.distributions.entropy import EntropyBounds, entropy_bounds
 from seqmdn.distributions.features import check_event, select_features, split_features
 from seqmdn.distributions.gaussian import LowRankPrecisionNormal
 from seqmdn.distributions.implicit import attach_univariate
-from seqmdn.distributions.missing import check_mask, observed_only
 from seqmdn.distributions.modes import highest, mean_shift
 from seqmdn.distributions.moving import moved
-from seqmdn.distributions.rosenblatt import check_levels
 from seqmdn.distributions.univariate import mixture_cdf, mixture_icdf
 from seqmdn.distributions.weights import log_weights_of, tempered_weights
 
 __all__ = ["FactorisedMixture"]
 
 
-class FactorisedMixture(Distribution):
+class FactorisedMixture(ClosedDistribution):
     r"""Defines independent features, each a mixture of K Gaussians of its own.
 
     .. math:: \log p(y) = \sum_d \log \sum_k
@@ -52,8 +51,6 @@ class FactorisedMixture(Distribution):
     """
 
     arg_constraints: dict[str, constraints.Constraint] = {}
-    support = constraints.real_vector
-    has_rsample = True
 
     def __init__(
         self,
@@ -126,27 +123,13 @@ class FactorisedMixture(Distribution):
         lower, upper = entropy_bounds(*self._as_mixtures())  # (*batch, D)
         return EntropyBounds(lower.sum(-1), upper.sum(-1))
 
-    def log_prob(self, value: Tensor, mask: Tensor | None = None) -> Tensor:
-        """Returns the log-density in nats, (*sample, *batch), of values (*sample, *batch, D).
-
-        Args:
-            value: (*sample, *batch, D).
-            mask: boolean, True where a feature was observed, of the value's shape or one that
-                broadcasts to it; None is True everywhere. What was not observed is not read and may
-                be NaN. The result is the log-density of what was; 0 where nothing was.
-
-        Raises:
-            ValueError: If a shape or the mask's dtype does not fit, or an observed value is NaN.
-        """
-        if mask is not None:
-            mask = check_mask(value, mask, self.event_shape[0])
-            value = observed_only(value, mask, self._validate_args)
-            return torch.logsumexp(self._joint(value), dim=-1).where(mask, 0).sum(-1)
-        return torch.logsumexp(self._joint(value), dim=-1).sum(-1)
+    def _log_prob(self, value: Tensor, mask: Tensor | None = None) -> Tensor:
+        log_density = torch.logsumexp(self._joint(value), dim=-1)  # (*sample, *batch, D)
+        return (log_density if mask is None else log_density.where(mask, 0)).sum(-1)
 
     def responsibilities(self, value: Tensor) -> Tensor:
         r"""Returns :math:`p(k \mid y_d)`, (*sample, *batch, D, K), of y (*sample, *batch, D)."""
-        return torch.softmax(self._joint(value), dim=-1)
+        return torch.softmax(self._joint(self._checked(value, None)[0]), dim=-1)
 
     def sample(self, sample_shape: Sequence[int] = ()) -> Tensor:
         """Returns draws (*sample, *batch, D), each feature from one of its components."""
@@ -164,25 +147,6 @@ class FactorisedMixture(Distribution):
         """
         return attach_univariate(self.sample(sample_shape), *self._univariate())
 
-    def rosenblatt(self, value: Tensor) -> Tensor:
-        """Returns u, (*sample, *batch, D), of values of that shape: `cdf`, as features do not
-        depend on each other.
-        """
-        check_event(value, self.event_shape[0])
-        if self._validate_args:
-            self._validate_sample(value)
-        return self.cdf(value)
-
-    def inverse_rosenblatt(self, u: Tensor) -> Tensor:
-        """Returns the value, (*sample, *batch, D), of which `rosenblatt` gives u: `icdf`.
-
-        Raises:
-            ValueError: If a u is not inside (0, 1).
-        """
-        check_event(u, self.event_shape[0], "u")
-        check_levels(u)
-        return self.icdf(u)
-
     def condition(self, values: Tensor, observed: Tensor) -> FactorisedMixture:
         """Returns the mixture over the unobserved features, which the observed ones do not change.
 
@@ -194,7 +158,7 @@ class FactorisedMixture(Distribution):
             ValueError: If the mask does not fit or marks every feature.
         """
         wanted, _ = split_features(observed, self.event_shape[0])
-        check_event(values, self.event_shape[0], "values")
+        check_event(values, self.event_shape[0], "values", self.batch_shape)
         batch = torch.broadcast_shapes(values.shape[:-1], self.batch_shape)
         return self.marginal(wanted).expand(batch)
 
@@ -210,20 +174,6 @@ class FactorisedMixture(Distribution):
             Categorical(logits=self.mixture_distribution.logits[..., chosen, :]),
             Normal(components.loc[..., chosen, :], components.scale[..., chosen, :]),
             validate_args=self._validate_args,
-        )
-
-    def cdf(self, value: Tensor) -> Tensor:
-        """Returns each feature's distribution function (*batch, D) at value (*batch, D)."""
-        check_event(value, self.event_shape[0])
-        return mixture_cdf(value, *self._univariate())
-
-    def icdf(self, q: Tensor) -> Tensor:
-        """Returns each feature's quantile (*batch, D) at q, which broadcasts to (*batch, D).
-
-        To float precision; first derivatives reach q and every parameter.
-        """
-        return mixture_icdf(
-            torch.as_tensor(q).to(self.component_distribution.loc), *self._univariate()
         )
 
     def tempered(
@@ -289,9 +239,6 @@ class FactorisedMixture(Distribution):
     @linalg.full_precision
     def _joint(self, value: Tensor) -> Tensor:
         """Returns log pi_dk + log N_dk(y_d), (*sample, *batch, D, K)."""
-        check_event(value, self.event_shape[0])
-        if self._validate_args:
-            self._validate_sample(value)
         loc, scale = self.component_distribution.loc, self.component_distribution.scale
         standard = (value.unsqueeze(-1) - loc) / scale
         constant = 0.5 * math.log(2 * math.pi)
@@ -304,7 +251,12 @@ class FactorisedMixture(Distribution):
             loc, scale.square().reciprocal(), validate_args=False
         )
 
+    def _rosenblatt(self, value: Tensor, mask: Tensor | None = None) -> Tensor:
+        return mixture_cdf(value, *self._univariate())  # no feature depends on another
+
+    def _inverse_rosenblatt(self, u: Tensor) -> Tensor:
+        return mixture_icdf(u, *self._univariate())
+
     def _univariate(self) -> tuple[Tensor, Tensor, Tensor]:
-        """Returns log-weights, means and standard deviations, (*batch, D, K)."""
-        components = self.component_distribution
+        components = self.component_distribution  # (*batch, D, K)
         return self.mixture_distribution.logits, components.loc, components.scale

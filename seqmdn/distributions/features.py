@@ -66,8 +66,12 @@ def select_features(indices: Sequence[int] | Tensor, features: int) -> list[int]
     return chosen
 
 
-def check_event(value: Tensor, features: int, name: str = "value") -> None:
+def check_event(
+    value: Tensor, features: int, name: str = "value", batch: Sequence[int] = ()
+) -> None:
     """Refuses a value whose last dimension is not D, which could broadcast without a word.
+
+    Also one whose other dimensions do not broadcast with those of `batch`.
 
     Raises:
         ValueError: If so.
@@ -83,3 +87,10 @@ def check_event(value: Tensor, features: int, name: str = "value") -> None:
             f"{name} must have the shape (..., {features}), a frame in its last dimension;"
             f" found {tuple(value.shape)}."
         )
+    try:
+        torch.broadcast_shapes(value.shape[:-1], batch)
+    except RuntimeError:
+        raise ValueError(
+            f"{name} must have a shape that broadcasts with the distribution's own,"
+            f" {(*batch, features)}; found {tuple(value.shape)}."
+        ) from None

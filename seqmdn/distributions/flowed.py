@@ -10,8 +10,10 @@ from torch import Size, Tensor
 from torch.distributions import Categorical, Distribution, constraints
 
 from seqmdn import linalg
+from seqmdn.data import Transform
 from seqmdn.distributions.features import check_event
 from seqmdn.distributions.gaussian import LowRankPrecisionNormal
+from seqmdn.distributions.missing import check_mask
 
 __all__ = ["Flowed"]
 
@@ -87,13 +89,19 @@ class Flowed(Distribution):
     def log_prob(self, value: Tensor, mask: Tensor | None = None) -> Tensor:
         """Returns the log-density in nats (*sample, *batch) of values (*sample, *batch, D).
 
+        Args:
+            value: (*sample, *batch, D).
+            mask: as of :meth:`ClosedDistribution.log_prob`, where the map takes every feature by
+                itself, as the reversible transforms of data do (:class:`seqmdn.data.Transform`).
+
         Raises:
-            NotImplementedError: If there is a mask: a flow mixes what was observed with the rest.
+            NotImplementedError: If there is a mask and a map that mixes what was observed with the
+                rest.
         """
-        if mask is not None:
-            raise NotImplementedError(_NOT_CLOSED.format("log_prob of some features (a mask)"))
-        latent, log_det = self._forward(value)
-        return self.base.log_prob(latent) + log_det
+        latent, log_det, mask = self._forward(value, mask)
+        if mask is None:
+            return self.base.log_prob(latent) + log_det
+        return self.base.log_prob(latent, mask) + log_det
 
     def responsibilities(self, value: Tensor) -> Tensor:
         """Returns the responsibilities of the base for f(y), of values (*sample, *batch, D)."""
@@ -118,13 +126,21 @@ class Flowed(Distribution):
             base = self.base.tempered(mixing, scale)
         return Flowed(base, self.transform, validate_args=self._validate_args)
 
-    def rosenblatt(self, value: Tensor) -> Tensor:
+    def rosenblatt(self, value: Tensor, mask: Tensor | None = None) -> Tensor:
         """Returns the base's u of z = f(y), (*sample, *batch, D), of values of that shape.
 
         Independent and uniform for draws, as calibration asks. They are the conditional
         probabilities of the features of z, not of y.
+
+        Args:
+            value: (*sample, *batch, D).
+            mask: as of `log_prob`; the u of a missing feature is NaN.
+
+        Raises:
+            NotImplementedError: As of `log_prob`.
         """
-        return self.base.rosenblatt(self._forward(value)[0])
+        latent, _, mask = self._forward(value, mask)
+        return self.base.rosenblatt(latent) if mask is None else self.base.rosenblatt(latent, mask)
 
     @linalg.full_precision
     def inverse_rosenblatt(self, u: Tensor) -> Tensor:
@@ -175,21 +191,35 @@ class Flowed(Distribution):
         return f"Flowed({self.base!r}, {self.transform!r})"
 
     @linalg.full_precision
-    def _forward(self, value: Tensor) -> tuple[Tensor, Tensor]:
-        """Returns z = f(y) and the log-determinant, one value a frame."""
-        check_event(value, self.event_shape[0])
-        if self._validate_args:
+    def _forward(
+        self, value: Tensor, mask: Tensor | None = None
+    ) -> tuple[Tensor, Tensor, Tensor | None]:
+        """Returns z = f(y), the log-determinant, one value a frame, and the mask of z's shape."""
+        check_event(value, self.event_shape[0], batch=self.batch_shape)
+        if mask is not None:
+            if not isinstance(self.transform, Transform):
+                raise NotImplementedError(
+                    _NOT_CLOSED.format("the density of some features (a mask)")
+                )
+            mask = check_mask(value, mask, self.event_shape[0])
+        elif self._validate_args:
             self._validate_sample(value)
         # A map of its own for each context cannot broadcast by itself.
-        frames = torch.broadcast_shapes(value.shape[:-1], self.batch_shape)
-        latent, log_det = self.transform.call_and_ladj(value.expand(*frames, -1))
+        shapes = (value.shape[:-1], self.batch_shape, *(() if mask is None else (mask.shape[:-1],)))
+        frames = torch.broadcast_shapes(*shapes)
+        value = value.expand(*frames, -1)
+        if mask is None:
+            latent, log_det = self.transform.call_and_ladj(value)
+        else:
+            mask = mask.expand(*frames, -1)
+            latent, log_det = self.transform.call_and_ladj(value, mask)
         if log_det.shape != latent.shape[:-1]:
             raise ValueError(
                 "the transform's log-determinant must be one value a frame, of shape"
                 f" {tuple(latent.shape[:-1])}; found {tuple(log_det.shape)}. An elementwise one"
                 " must sum it over the features (event_dim=1, or zuko's DependentTransform)."
             )
-        return latent, log_det
+        return latent, log_det, mask
 
 
 _NO_FORMULA = (

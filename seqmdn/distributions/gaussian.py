@@ -10,22 +10,18 @@ from torch import Size, Tensor
 from torch.distributions import Distribution, constraints
 
 from seqmdn import linalg
+from seqmdn.distributions.closed import ClosedDistribution
 from seqmdn.distributions.density import gaussian_log_density, mixture_log_prob
 from seqmdn.distributions.features import check_event, select_features, split_features
-from seqmdn.distributions.missing import (
-    check_mask,
-    marginal_of_mask,
-    missing_constant,
-    observed_only,
-)
-from seqmdn.distributions.moving import moved
+from seqmdn.distributions.missing import marginal_of_mask, missing_constant
+from seqmdn.distributions.moving import doubled, moved
+from seqmdn.distributions.parameters import check_parameters, common_shape
 from seqmdn.distributions.rosenblatt import inverse_rosenblatt, rosenblatt
-from seqmdn.distributions.univariate import mixture_cdf, mixture_icdf
 
 __all__ = ["LowRankPrecisionNormal"]
 
 
-class LowRankPrecisionNormal(Distribution):
+class LowRankPrecisionNormal(ClosedDistribution):
     r"""Defines a Gaussian by mean and precision, :math:`\Lambda = \mathrm{diag}(d) + U U^\top`.
 
     .. math:: \log N(y; \mu, \Lambda^{-1}) = \tfrac12 \left(\log|\Lambda|
@@ -64,8 +60,6 @@ class LowRankPrecisionNormal(Distribution):
         "diagonal": constraints.independent(constraints.positive, 1),
         "factor": constraints.independent(constraints.real, 2),
     }
-    support = constraints.real_vector
-    has_rsample = True
 
     def __init__(
         self,
@@ -76,7 +70,7 @@ class LowRankPrecisionNormal(Distribution):
     ) -> None:
         if factor is None:
             factor = diagonal.new_zeros((*diagonal.shape, 0))
-        batch_shape, features = _common_shape(loc, diagonal, factor)
+        batch_shape, features = common_shape(loc, diagonal, factor)
         # Not expanded: what is shared by many contexts has a gradient of its own size.
         self._own = linalg.widen(loc), linalg.widen(diagonal), linalg.widen(factor)
         loc, diagonal, factor = self._own
@@ -89,7 +83,7 @@ class LowRankPrecisionNormal(Distribution):
             Distribution._validate_args if validate_args is None else validate_args
         )
         if self._validate_args:
-            _check_values(loc, diagonal, factor)
+            check_parameters(loc, diagonal, factor)
 
     @property
     def rank(self) -> int:
@@ -118,25 +112,9 @@ class LowRankPrecisionNormal(Distribution):
         """The dense precision."""
         return linalg.precision_matrix(self.diagonal, self.factor)
 
-    def log_prob(self, value: Tensor, mask: Tensor | None = None) -> Tensor:
-        """Returns the log-density in nats (*sample, *batch) of values (*sample, *batch, D).
-
-        Args:
-            value: (*sample, *batch, D).
-            mask: boolean, True where a feature was observed, of the value's shape or one that
-                broadcasts to it; None is True everywhere. What was not observed is not read and may
-                be NaN. The result is the log-density of what was; 0 where nothing was.
-
-        Raises:
-            ValueError: If a shape or the mask's dtype does not fit, or an observed value is NaN.
-        """
-        check_event(value, self.event_shape[0])
+    def _log_prob(self, value: Tensor, mask: Tensor | None = None) -> Tensor:
         if mask is not None:
-            mask = check_mask(value, mask, self.event_shape[0])
-            value = observed_only(value, mask, self._validate_args)
-            return self._log_density_of_observed(value, mask).where(mask.any(-1), 0)
-        if self._validate_args:
-            self._validate_sample(value)
+            return self._log_density_of_observed(value, mask)
         loc, diagonal, factor = self._own
         return mixture_log_prob(  # a mixture of one
             loc.new_zeros(1), loc.unsqueeze(-2), diagonal.unsqueeze(-2), factor.unsqueeze(-3), value
@@ -163,42 +141,6 @@ class LowRankPrecisionNormal(Distribution):
         constant = 0.5 * self.event_shape[0] * (1 + math.log(2 * math.pi))
         return constant - 0.5 * linalg.log_determinant(self.diagonal, self.factor)
 
-    def cdf(self, value: Tensor) -> Tensor:
-        """Returns each feature's marginal distribution function, (*batch, D), at (*batch, D)."""
-        check_event(value, self.event_shape[0])
-        return mixture_cdf(value, *self._univariate())
-
-    def icdf(self, q: Tensor) -> Tensor:
-        """Returns each feature's marginal quantile, (*batch, D), at q, which broadcasts to it.
-
-        0 and 1 give infinities. First derivatives reach q and every parameter.
-
-        Raises:
-            ValueError: If a q is outside [0, 1].
-        """
-        return mixture_icdf(torch.as_tensor(q).to(self.loc), *self._univariate())
-
-    def rosenblatt(self, value: Tensor) -> Tensor:
-        r"""Returns :math:`u_d = F(y_d \mid y_{<d})`, (*sample, *batch, D), of values of that shape.
-
-        Independent and uniform on (0, 1) for draws; see `seqmdn.distributions.rosenblatt`.
-        """
-        check_event(value, self.event_shape[0])
-        if self._validate_args:
-            self._validate_sample(value)
-        return rosenblatt(value, *self._as_mixture())
-
-    def inverse_rosenblatt(self, u: Tensor) -> Tensor:
-        """Returns the value, (*sample, *batch, D), of which `rosenblatt` gives u.
-
-        To float precision; first derivatives reach u and every parameter.
-
-        Raises:
-            ValueError: If a u is not inside (0, 1).
-        """
-        check_event(u, self.event_shape[0], "u")
-        return inverse_rosenblatt(u, *self._as_mixture())
-
     def condition(self, values: Tensor, observed: Tensor) -> LowRankPrecisionNormal:
         r"""Returns the Gaussian of the unobserved features A, in their order, given the rest B.
 
@@ -213,7 +155,7 @@ class LowRankPrecisionNormal(Distribution):
             ValueError: If the mask does not fit or marks every feature, or a value it marks is NaN.
         """
         wanted, known = split_features(observed, self.event_shape[0])
-        check_event(values, self.event_shape[0], "values")
+        check_event(values, self.event_shape[0], "values", self.batch_shape)
         values = linalg.widen(values[..., known])  # (*sample, *batch, B)
         if self._validate_args and torch.isnan(values).any():
             raise ValueError(
@@ -287,10 +229,25 @@ class LowRankPrecisionNormal(Distribution):
         new._validate_args = self._validate_args
         return new
 
+    def _rosenblatt(self, value: Tensor, mask: Tensor | None = None) -> Tensor:
+        return rosenblatt(value, *self._as_mixture(), mask)
+
+    def _inverse_rosenblatt(self, u: Tensor) -> Tensor:
+        return inverse_rosenblatt(u, *self._as_mixture())
+
     def _univariate(self) -> tuple[Tensor, Tensor, Tensor]:
-        """Returns log-weight, mean and standard deviation of each feature, one component last."""
         loc = self.loc.unsqueeze(-1)  # (*batch, D, 1)
         return torch.zeros_like(loc), loc, self.variance.sqrt().unsqueeze(-1)
+
+    def _of_observed(self, mask: Tensor) -> LowRankPrecisionNormal:
+        """Returns the Gaussian of each frame's observed features, in float64.
+
+        The missing ones are standard normal and independent of everything: values of 0 there tell
+        nothing about the others.
+        """
+        loc, diagonal, factor = map(doubled, (self.loc, self.diagonal, self.factor))
+        parameters = marginal_of_mask(loc, diagonal, factor, mask)
+        return LowRankPrecisionNormal(*parameters, validate_args=False)
 
     def _as_mixture(self) -> tuple[Tensor, LowRankPrecisionNormal]:
         """Returns the log-weight (*batch, 1) and the Gaussian as its one component."""
@@ -303,40 +260,3 @@ class LowRankPrecisionNormal(Distribution):
     def _take(self, features: list[int]) -> tuple[Tensor, Tensor, Tensor]:
         """Returns loc, diagonal and factor of some features."""
         return self.loc[..., features], self.diagonal[..., features], self.factor[..., features, :]
-
-
-def _check_values(loc: Tensor, diagonal: Tensor, factor: Tensor) -> None:
-    """Raises ValueError for a parameter that is NaN or a diagonal that is not positive."""
-    # One pass over each, and one answer to wait for: a sum is NaN where an entry is. It is NaN of
-    # inf - inf too, and entries that are not finite are looked at one by one.
-    total = loc.detach().sum() + factor.detach().sum()
-    if bool((diagonal.detach().amin() > 0) & ~torch.isnan(total)) if loc.numel() else True:
-        return
-    for name, tensor in (("loc", loc), ("diagonal", diagonal), ("factor", factor)):
-        wrong = torch.isnan(tensor)
-        if wrong.any():
-            raise ValueError(
-                f"{name} holds {int(wrong.sum())} NaN in {tensor.numel()} values, shape"
-                f" {tuple(tensor.shape)}. Look for a diverged step or NaN in the data before it."
-            )
-    if not (diagonal > 0).all():
-        raise ValueError(
-            f"diagonal must be positive; found a minimum of {float(diagonal.min()):.6g}, shape"
-            f" {tuple(diagonal.shape)}. Map what is unbounded through softplus and add a floor."
-        )
-
-
-def _common_shape(loc: Tensor, diagonal: Tensor, factor: Tensor) -> tuple[Size, int]:
-    """Returns the batch shape and D that the three parameters share."""
-    found = f"found loc {tuple(loc.shape)}, diagonal {tuple(diagonal.shape)}"
-    found += f", factor {tuple(factor.shape)}"
-    expected = "expected loc (*batch, D), diagonal (*batch, D) and factor (*batch, D, R)"
-    if loc.dim() < 1 or diagonal.dim() < 1 or factor.dim() < 2:
-        raise ValueError(f"{expected}; {found}.")
-    if not loc.shape[-1] == diagonal.shape[-1] == factor.shape[-2]:
-        raise ValueError(f"{expected} with one D; {found}.")
-    try:
-        batch_shape = torch.broadcast_shapes(loc.shape[:-1], diagonal.shape[:-1], factor.shape[:-2])
-    except RuntimeError:
-        raise ValueError(f"{expected} with batch shapes that broadcast; {found}.") from None
-    return batch_shape, loc.shape[-1]

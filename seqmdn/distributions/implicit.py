@@ -17,11 +17,11 @@ References:
 from __future__ import annotations
 
 import math
-from typing import Any
+from typing import Any, NoReturn
 
 import torch
 from torch import Tensor
-from torch.autograd.function import once_differentiable
+from torch.autograd import Function
 
 from seqmdn import linalg
 from seqmdn.distributions.gaussian import LowRankPrecisionNormal
@@ -118,7 +118,7 @@ def attach_univariate(
     return moved.squeeze(-1).to(dtype)
 
 
-class _Implicit(torch.autograd.Function):
+class _Implicit(Function):
     """Gives y as it is, and to u the gradient -J^-T v, with J = diag(f) + tril(P Q', -1)."""
 
     @staticmethod
@@ -134,16 +134,35 @@ class _Implicit(torch.autograd.Function):
         return value.expand_as(u).clone()
 
     @staticmethod
-    @once_differentiable
     def backward(ctx: Any, gradient: Tensor) -> tuple[Tensor | None, ...]:
         density, rows, columns = ctx.saved_tensors
         solved: list[Tensor] = []
-        later = torch.zeros_like(rows[..., 0, :])  # sum of P_d lambda_d over the d above, (*, M)
-        for d in reversed(range(density.shape[-1])):
-            coupled = (columns[..., d, :] * later).sum(-1)
-            solved.append((gradient[..., d] - coupled) / density[..., d])
-            later = later + rows[..., d, :] * solved[-1].unsqueeze(-1)
-        return None, -torch.stack(solved[::-1], dim=-1), None, None, None
+        with torch.no_grad():
+            later = torch.zeros_like(rows[..., 0, :])  # sum of P_d lambda_d over d above, (*, M)
+            for d in reversed(range(density.shape[-1])):
+                coupled = (columns[..., d, :] * later).sum(-1)
+                solved.append((gradient[..., d] - coupled) / density[..., d])
+                later = later + rows[..., d, :] * solved[-1].unsqueeze(-1)
+            moved = -torch.stack(solved[::-1], dim=-1)
+        if torch.is_grad_enabled():
+            # The matrix counts as fixed, so what comes of this must not be differentiated.
+            moved = _FirstOnly.apply(moved.requires_grad_())
+        return None, moved, None, None, None
+
+
+class _FirstOnly(Function):
+    """Gives a gradient as it is, and refuses to be differentiated itself."""
+
+    @staticmethod
+    def forward(ctx: Any, gradient: Tensor) -> Tensor:
+        return gradient.view_as(gradient)
+
+    @staticmethod
+    def backward(ctx: Any, gradient: Tensor) -> NoReturn:
+        raise RuntimeError(
+            "draws of rsample have first derivatives only; a second one was asked for. Use"
+            " inverse_rosenblatt of uniform numbers, whose derivatives of any order are right."
+        )
 
 
 def _differentiated(*parameters: Tensor) -> bool:

@@ -6,25 +6,24 @@ from collections.abc import Sequence
 
 import torch
 from torch import Size, Tensor
-from torch.distributions import Categorical, Distribution, MixtureSameFamily, constraints
+from torch.distributions import Categorical, Distribution, MixtureSameFamily
 
 from seqmdn import linalg
+from seqmdn.distributions.closed import ClosedDistribution
 from seqmdn.distributions.density import mixture_log_prob
 from seqmdn.distributions.entropy import EntropyBounds, entropy_bounds
 from seqmdn.distributions.features import check_event, split_features
 from seqmdn.distributions.gaussian import LowRankPrecisionNormal
 from seqmdn.distributions.implicit import attach
-from seqmdn.distributions.missing import check_mask, observed_only
 from seqmdn.distributions.modes import highest, mean_shift
 from seqmdn.distributions.moving import moved
 from seqmdn.distributions.rosenblatt import inverse_rosenblatt, rosenblatt
-from seqmdn.distributions.univariate import mixture_cdf, mixture_icdf
 from seqmdn.distributions.weights import check_weights, tempered_weights, with_log_weights
 
 __all__ = ["Mixture"]
 
 
-class Mixture(MixtureSameFamily):
+class Mixture(ClosedDistribution, MixtureSameFamily):
     r"""Defines a joint mixture of K Gaussians: one set of weights :math:`\pi` for the whole frame.
 
     .. math:: \log p(y) = \log \sum_k \exp\left(\log \pi_k + \log N(y; \mu_k, \Lambda_k^{-1})\right)
@@ -55,7 +54,7 @@ class Mixture(MixtureSameFamily):
         tensor([0.5000, 0.5000])
     """
 
-    has_rsample = True
+    support = ClosedDistribution.support  # torch's asks the components
     _component_distribution: LowRankPrecisionNormal
 
     def __init__(
@@ -89,10 +88,6 @@ class Mixture(MixtureSameFamily):
             components.expand((*batch, components.batch_shape[-1])),
             validate_args=validate_args,
         )
-
-    @property
-    def support(self) -> constraints.Constraint:
-        return constraints.real_vector
 
     @property
     def component_distribution(self) -> LowRankPrecisionNormal:
@@ -144,39 +139,12 @@ class Mixture(MixtureSameFamily):
         """
         return entropy_bounds(self.mixture_distribution.logits, self.component_distribution)
 
-    def log_prob(self, value: Tensor, mask: Tensor | None = None) -> Tensor:
-        """Returns the log-density in nats (*sample, *batch) of values (*sample, *batch, D).
-
-        Args:
-            value: (*sample, *batch, D).
-            mask: boolean, True where a feature was observed, of the value's shape or one that
-                broadcasts to it; None is True everywhere. What was not observed is not read and may
-                be NaN. The result is the log-density of what was; 0 where nothing was.
-
-        Raises:
-            ValueError: If a shape or the mask's dtype does not fit, or an observed value is NaN.
-
-        Example:
-            >>> one = LowRankPrecisionNormal(torch.zeros(1, 2), torch.ones(1, 2), torch.ones(2, 1))
-            >>> mixture = Mixture(Categorical(logits=torch.zeros(1)), one)
-            >>> value, seen = torch.tensor([0.0, float("nan")]), torch.tensor([True, False])
-            >>> mixture.log_prob(value, seen)  # of a variance of 2/3
-            tensor(-0.7162)
-        """
-        if mask is not None:
-            mask = check_mask(value, mask, self.event_shape[0])
-            value = observed_only(value, mask, self._validate_args).unsqueeze(-2)
-            density = self.component_distribution._log_density_of_observed(
-                value, mask.unsqueeze(-2)
-            )  # (*sample, *batch, K)
-            total = torch.logsumexp(self.mixture_distribution.logits + density, dim=-1)
-            return total.where(mask.any(-1), 0)
-        check_event(value, self.event_shape[0])
-        if self._validate_args:
-            self._validate_sample(value)
-        return mixture_log_prob(
-            self.mixture_distribution.logits, *self.component_distribution._own, value
-        )
+    def _log_prob(self, value: Tensor, mask: Tensor | None = None) -> Tensor:
+        log_weights, components = self.mixture_distribution.logits, self.component_distribution
+        if mask is None:
+            return mixture_log_prob(log_weights, *components._own, value)
+        density = components._log_density_of_observed(value.unsqueeze(-2), mask.unsqueeze(-2))
+        return torch.logsumexp(log_weights + density, dim=-1)
 
     def responsibilities(self, value: Tensor) -> Tensor:
         r"""Returns :math:`p(k \mid y)`, (*sample, *batch, K), of values (*sample, *batch, D)."""
@@ -202,27 +170,6 @@ class Mixture(MixtureSameFamily):
         components = self.component_distribution
         return attach(self.sample(sample_shape), self.mixture_distribution.logits, components)
 
-    def rosenblatt(self, value: Tensor) -> Tensor:
-        r"""Returns :math:`u_d = F(y_d \mid y_{<d})`, (*sample, *batch, D), of values of that shape.
-
-        Independent and uniform on (0, 1) for draws; see `seqmdn.distributions.rosenblatt`.
-        """
-        check_event(value, self.event_shape[0])
-        if self._validate_args:
-            self._validate_sample(value)
-        return rosenblatt(value, self.mixture_distribution.logits, self.component_distribution)
-
-    def inverse_rosenblatt(self, u: Tensor) -> Tensor:
-        """Returns the value, (*sample, *batch, D), of which `rosenblatt` gives u.
-
-        To float precision; first derivatives reach u and every parameter.
-
-        Raises:
-            ValueError: If a u is not inside (0, 1).
-        """
-        check_event(u, self.event_shape[0], "u")
-        return inverse_rosenblatt(u, self.mixture_distribution.logits, self.component_distribution)
-
     def condition(self, values: Tensor, observed: Tensor) -> Mixture:
         r"""Returns the mixture of the unobserved features A, in their order, given the rest B.
 
@@ -237,7 +184,7 @@ class Mixture(MixtureSameFamily):
             ValueError: If the mask does not fit or marks every feature, or a value it marks is NaN.
         """
         _, known = split_features(observed, self.event_shape[0])
-        check_event(values, self.event_shape[0], "values")
+        check_event(values, self.event_shape[0], "values", self.batch_shape)
         values = linalg.widen(values).unsqueeze(-2)  # (*sample, *batch, 1, D)
         components = self.component_distribution.condition(values, observed)
         log_weights = self.mixture_distribution.logits
@@ -258,20 +205,6 @@ class Mixture(MixtureSameFamily):
         """
         components = self.component_distribution.marginal(features)
         return Mixture(self.mixture_distribution, components, validate_args=self._validate_args)
-
-    def cdf(self, value: Tensor) -> Tensor:
-        """Returns each feature's marginal distribution function, (*batch, D), at (*batch, D)."""
-        check_event(value, self.event_shape[0])
-        return mixture_cdf(value, *self._univariate())
-
-    def icdf(self, q: Tensor) -> Tensor:
-        """Returns each feature's marginal quantile, (*batch, D), at q, which broadcasts to it.
-
-        To float precision; first derivatives reach q and every parameter.
-        """
-        return mixture_icdf(
-            torch.as_tensor(q).to(self.component_distribution.loc), *self._univariate()
-        )
 
     def tempered(self, mixing: float | Tensor = 1.0, scale: float | Tensor = 1.0) -> Mixture:
         r"""Returns the mixture of tempered weights, with covariances times `scale`.
@@ -322,14 +255,18 @@ class Mixture(MixtureSameFamily):
     @linalg.full_precision
     def _joint(self, value: Tensor) -> Tensor:
         """Returns log pi_k + log N_k(y), (*sample, *batch, K)."""
-        check_event(value, self.event_shape[0])
-        if self._validate_args:
-            self._validate_sample(value)
+        value, _ = self._checked(value, None)
         log_density = self.component_distribution._log_density(value.unsqueeze(-2))
         return self.mixture_distribution.logits + log_density
 
+    def _rosenblatt(self, value: Tensor, mask: Tensor | None = None) -> Tensor:
+        log_weights = self.mixture_distribution.logits
+        return rosenblatt(value, log_weights, self.component_distribution, mask)
+
+    def _inverse_rosenblatt(self, u: Tensor) -> Tensor:
+        return inverse_rosenblatt(u, self.mixture_distribution.logits, self.component_distribution)
+
     def _univariate(self) -> tuple[Tensor, Tensor, Tensor]:
-        """Returns log-weights, means and standard deviations of each feature's mixture, K last."""
         log_weights = self.mixture_distribution.logits.unsqueeze(-2)  # (*batch, 1, K)
         components = self.component_distribution
         return log_weights, components.loc.mT, components.variance.sqrt().mT  # (*batch, D, K)

@@ -5,6 +5,8 @@ from __future__ import annotations
 import torch
 from torch import Tensor
 
+from seqmdn.linalg import doubled
+
 __all__ = ["doubled", "moved"]
 
 
@@ -24,13 +26,3 @@ def moved(tensor: Tensor, target: torch.device | torch.dtype | str) -> Tensor:
             " rounded to whole numbers give another density. Use torch.float32 or torch.float64."
         )
     return tensor.to(target)
-
-
-def doubled(tensor: Tensor) -> Tensor:
-    """Returns the tensor in float64 where its device has it.
-
-    Example:
-        >>> doubled(torch.ones(2)).dtype
-        torch.float64
-    """
-    return tensor if tensor.device.type == "mps" else tensor.double()

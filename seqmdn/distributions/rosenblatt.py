@@ -109,6 +109,7 @@ def rosenblatt(
     value: Tensor,  # (*sample, *batch, D)
     log_weights: Tensor,  # (*batch, K)
     components: LowRankPrecisionNormal,  # of batch shape (*batch, K)
+    mask: Tensor | None = None,  # (*sample, *batch, D)
 ) -> Tensor:  # (*sample, *batch, D)
     r"""Returns :math:`u_d = F(y_d \mid y_{<d})`, which are independent and uniform for draws.
 
@@ -119,6 +120,9 @@ def rosenblatt(
     density. Every u is in (0, 1), but a y beyond 8 standard deviations rounds to 1 (in float32,
     beyond 5), and one below -38 to 0. Gradients reach the value and every parameter.
 
+    With a mask, :math:`y_{<d}` are the observed features before d, and the missing ones are
+    integrated out. Their value must be 0; their u is meaningless.
+
     Example:
         >>> from seqmdn.distributions import LowRankPrecisionNormal
         >>> two = LowRankPrecisionNormal(torch.tensor([[-2.0, 5.0], [2.0, 7.0]]), torch.ones(2, 2))
@@ -126,7 +130,7 @@ def rosenblatt(
         tensor([0.7500, 0.5002])
     """
     dtype = torch.promote_types(value.dtype, components.loc.dtype)
-    links = chain(components)
+    links = chain(components if mask is None else components._of_observed(mask.unsqueeze(-2)))
     value = doubled(value).unsqueeze(-2)  # (*sample, *batch, 1, D)
     means, _ = prefix_means(links, value - links.loc)
     log_mix, standard = prefix_weights(value, doubled(log_weights), means, links.precision)

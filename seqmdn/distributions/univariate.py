@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 import math
+from typing import Any
 
 import torch
 from torch import Tensor
+from torch.autograd import Function
 
 from seqmdn import linalg
 
@@ -42,8 +44,11 @@ def mixture_icdf(
 
     The least and the greatest of the components' own quantiles bracket the root. Inside, Newton's
     method on the logarithm of the nearer tail, where F itself is flat, falls back on bisection. The
-    search is in float64 and not differentiated; first derivatives, to q and to every parameter, are
-    those of the implicit function theorem.
+    search is in float64 and not differentiated; derivatives of any order, to q and to every
+    parameter, are those of the implicit function theorem:
+
+    .. math:: \frac{\partial y}{\partial q} = \frac{1}{f(y)}, \quad
+        \frac{\partial y}{\partial \theta} = -\frac{1}{f(y)} \frac{\partial F(y)}{\partial \theta}
 
     Raises:
         ValueError: If a q is outside [0, 1].
@@ -69,16 +74,43 @@ def mixture_icdf(
     inside = tail > 0
     # A tail of 0 has no finite root; the search runs on a stand-in, and its result is replaced.
     target = torch.where(inside, tail, 0.5)
-    with torch.no_grad():
-        root = _search(target.log(), log_weights, mirrored, scale)
-    if torch.is_grad_enabled() and any(t.requires_grad for t in (q, log_weights, loc, scale)):
-        log_cdf, slope = _log_cdf(root, log_weights, mirrored, scale)
-        residual = log_cdf - target.log()
-        # A Newton step of the value 0, with the derivatives of the implicit function theorem.
-        # Between far components the slope underflows; 0 times its inverse must stay 0.
-        inverse = slope.detach().clamp(min=torch.finfo(slope.dtype).tiny).reciprocal()
-        root = root - (residual - residual.detach()) * inverse
+    parameters = (p.expand(*tail.shape, -1) for p in (log_weights, mirrored, scale))
+    root: Tensor = _Quantile.apply(target, *parameters)
     return (sign * torch.where(inside, root, -math.inf)).to(dtype)
+
+
+class _Quantile(Function):
+    """Finds the y of F(y) = q, q <= 1/2; its gradient is a formula that can be differentiated."""
+
+    @staticmethod
+    def forward(
+        ctx: Any,
+        q: Tensor,  # (*batch,)
+        log_weights: Tensor,  # (*batch, K)
+        loc: Tensor,  # (*batch, K)
+        scale: Tensor,  # (*batch, K)
+    ) -> Tensor:  # (*batch,)
+        root = _search(q.log(), log_weights, loc, scale)
+        ctx.save_for_backward(root, log_weights, loc, scale)
+        return root
+
+    @staticmethod
+    def backward(ctx: Any, gradient: Tensor) -> tuple[Tensor, ...]:
+        # The root is the output, so that it, too, is a function of everything here.
+        root, log_weights, loc, scale = ctx.saved_tensors
+        standard = (root.unsqueeze(-1) - loc) / scale
+        parts = log_weights + _log_normal(standard) - scale.log()
+        # Between far components the density underflows; 0 times its inverse must stay 0.
+        least = math.log(torch.finfo(root.dtype).tiny)
+        log_slope = -torch.logsumexp(parts, dim=-1).clamp(min=least)
+        below = log_weights + torch.special.log_ndtr(standard) + log_slope.unsqueeze(-1)
+        shares = gradient.unsqueeze(-1) * torch.softmax(parts, dim=-1)
+        return (
+            gradient * log_slope.exp(),
+            -gradient.unsqueeze(-1) * below.exp(),
+            shares,
+            shares * standard,
+        )
 
 
 def _search(log_target: Tensor, log_weights: Tensor, loc: Tensor, scale: Tensor) -> Tensor:
@@ -118,5 +150,10 @@ def _log_cdf(
     """Returns log F(y) and its derivative f(y) / F(y)."""
     standard = (value.unsqueeze(-1) - loc) / scale
     log_cdf = torch.logsumexp(log_weights + torch.special.log_ndtr(standard), dim=-1)
-    log_density = -0.5 * standard.square() - scale.log() - 0.5 * math.log(2 * math.pi)
-    return log_cdf, (torch.logsumexp(log_weights + log_density, dim=-1) - log_cdf).exp()
+    log_density = torch.logsumexp(log_weights + _log_normal(standard) - scale.log(), dim=-1)
+    return log_cdf, (log_density - log_cdf).exp()
+
+
+def _log_normal(standard: Tensor) -> Tensor:
+    """Returns the log-density of the standard normal."""
+    return -0.5 * standard.square() - 0.5 * math.log(2 * math.pi)

@@ -10,7 +10,7 @@ from torch import Tensor
 from torch.distributions import Distribution
 
 from seqmdn.metrics.draws import check_samples, randomised_rank
-from seqmdn.metrics.frames import FrameMean
+from seqmdn.metrics.frames import FrameMean, observed_mean
 
 __all__ = ["Coverage", "central_level", "check_levels", "highest_density_level"]
 
@@ -30,7 +30,9 @@ def central_level(u: Tensor) -> Tensor:
     return (2 * u - 1).abs()
 
 
-def highest_density_level(distribution: Distribution, value: Tensor, samples: Tensor) -> Tensor:
+def highest_density_level(
+    distribution: Distribution, value: Tensor, samples: Tensor, observed: Tensor | None = None
+) -> Tensor:
     r"""Returns the level of the smallest highest-density region that holds a frame, (*batch,).
 
     .. math:: P\left(p(x) > p(y)\right), \quad x \sim p
@@ -45,9 +47,13 @@ def highest_density_level(distribution: Distribution, value: Tensor, samples: Te
         distribution: of batch shape (*batch) and event shape (D,).
         value: what was observed, (*batch, D).
         samples: draws (S, *batch, D). U comes from torch's own random numbers.
+        observed: boolean (*batch, D), False where a feature is missing. The region is then that of
+            the marginal of the others, by ``log_prob(value, observed)`` of the distribution; NaN
+            where nothing was observed.
 
     Raises:
         ValueError: If shapes do not fit.
+        NotImplementedError: If features are missing and the distribution has no marginals.
 
     References:
         Computing and Graphing Highest Density Regions, Rob J. Hyndman, 1996.
@@ -60,11 +66,14 @@ def highest_density_level(distribution: Distribution, value: Tensor, samples: Te
         0.9
     """
     count = check_samples(samples, value, least=1)
-    observed = distribution.log_prob(value)  # (*batch,)
+    given: Any = distribution
+    seen = () if observed is None else (observed,)
+    density = given.log_prob(value, *seen)  # (*batch,)
     pieces = samples.split(max(1, _VALUES // max(1, value.numel())))
-    denser = torch.stack([(distribution.log_prob(x) > observed).sum(0) for x in pieces]).sum(0)
+    denser = torch.stack([(given.log_prob(x, *seen) > density).sum(0) for x in pieces]).sum(0)
     # A density that is NaN exceeds nothing, and must not pass for the densest of all.
-    return randomised_rank(denser, count).where(~observed.isnan(), torch.nan)
+    known = ~density.isnan() if observed is None else observed.any(-1) & ~density.isnan()
+    return randomised_rank(denser, count).where(known, torch.nan)
 
 
 class Coverage(FrameMean):
@@ -92,13 +101,17 @@ class Coverage(FrameMean):
         super().__init__(len(check_levels(levels)), **kwargs)
         self.levels = check_levels(levels)
 
-    def update(self, needed: Tensor, mask: Tensor | None = None) -> None:
+    def update(
+        self, needed: Tensor, mask: Tensor | None = None, observed: Tensor | None = None
+    ) -> None:
         """Adds a batch of sequences.
 
         Args:
             needed: the smallest level that holds each observation, (B, *time, D), such as
                 `central_level` gives, averaged over D; regions of whole frames have D = 1.
             mask: boolean (B, *time), True where a frame counts.
+            observed: boolean (B, *time, D), False where there is no level, as of a feature that is
+                missing. Every level that is there weighs the same.
 
         Raises:
             ValueError: If a level that counts is NaN or outside [0, 1], or shapes do not fit.
@@ -108,6 +121,13 @@ class Coverage(FrameMean):
         wrong = ~((needed >= 0) & (needed <= 1))
         if mask is not None and mask.shape == needed.shape[:-1]:
             wrong = wrong & mask.unsqueeze(-1)
+        if observed is not None:
+            if observed.dtype != torch.bool or observed.shape != needed.shape:
+                raise ValueError(
+                    f"expected observed boolean {tuple(needed.shape)}; found {observed.dtype} of"
+                    f" shape {tuple(observed.shape)}."
+                )
+            wrong = wrong & observed
         if bool(wrong.any()):
             raise ValueError(
                 f"expected levels in [0, 1]; found {needed[wrong][0].item():g}"
@@ -115,7 +135,8 @@ class Coverage(FrameMean):
             )
         levels = torch.tensor(self.levels, dtype=needed.dtype, device=needed.device)
         held = needed.unsqueeze(-1) <= levels  # (B, *time, D, L)
-        super().update(held.to(needed.dtype).mean(-2), mask)
+        share, weight = observed_mean(held.to(needed.dtype), observed)
+        super().update(share, mask, weight)
 
 
 def check_levels(levels: Sequence[float]) -> tuple[float, ...]:

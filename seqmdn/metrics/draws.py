@@ -106,13 +106,17 @@ class DrawnMean(FrameMean):
         value: Tensor,
         mask: Tensor | None,
         samples: Tensor | None,
+        observed: Tensor | None,
         needed: bool,
-    ) -> tuple[Tensor, Tensor, Tensor | None]:
-        """Returns frames, mask and, where they are needed, draws (S, *batch, D)."""
-        value, mask = counted_frames(distribution, value, mask)
+    ) -> tuple[Tensor, Tensor, Tensor | None, Tensor | None]:
+        """Returns frames, mask, draws (S, *batch, D) where they are needed, and what was observed.
+
+        The last one is None where everything was.
+        """
+        value, mask, observed = counted_frames(distribution, value, mask, observed)
         if samples is not None:
             check_samples(samples, value)
         elif needed:
             with seeded(value.device, self.seed, self.update_count):
                 samples = distribution.sample(torch.Size([self.draws]))
-        return value, mask, samples
+        return value, mask, samples, observed

@@ -61,7 +61,8 @@ class UniformHistogram(Metric):
 
         Args:
             u: (*batch, D).
-            mask: boolean (*batch), True where a frame counts; every frame by default.
+            mask: boolean (*batch), True where a frame counts; every frame by default. Or
+                (*batch, D), True where a feature of a frame does.
         """
         features = len(self.counts)
         if (
@@ -73,11 +74,14 @@ class UniformHistogram(Metric):
                 f"expected u (*batch, {features}) and a boolean mask; found {tuple(u.shape)}"
                 f" and {None if mask is None else mask.dtype}."
             )
-        if mask is not None and mask.shape != u.shape[:-1]:
+        if mask is not None and mask.shape not in (u.shape, u.shape[:-1]):
             raise ValueError(
-                f"expected mask {tuple(u.shape[:-1])}, one a frame; found {tuple(mask.shape)}."
+                f"expected mask {tuple(u.shape[:-1])}, one a frame, or {tuple(u.shape)}, one a"
+                f" feature; found {tuple(mask.shape)}."
             )
-        u = u.reshape(-1, features) if mask is None else u[mask]  # (N, D)
+        feature = torch.arange(features, device=u.device).expand(u.shape)
+        # As many dimensions as the mask has become one.
+        u, feature = (u, feature) if mask is None else (u[mask], feature[mask])
         wrong = ~((u >= 0) & (u <= 1))
         if bool(wrong.any()):
             raise ValueError(
@@ -85,7 +89,7 @@ class UniformHistogram(Metric):
                 " values)."
             )
         bin_of = (u * self.bins).long().clamp(max=self.bins - 1)
-        place = bin_of + self.bins * torch.arange(features, device=u.device)
+        place = bin_of + self.bins * feature
         found = torch.bincount(place.flatten(), minlength=features * self.bins)
         self.counts += found.reshape(features, self.bins)
 
@@ -97,7 +101,7 @@ class UniformHistogram(Metric):
         r"""Returns the Kolmogorov-Smirnov distance to the uniform distribution, (D,).
 
         The largest difference of the two distribution functions, looked at where bins end. See
-        `distance_by_chance` for what a calibrated density has.
+        `distance_by_chance` for what a calibrated density has. NaN of a feature without values.
 
         Like `compute`, it gathers from every process, so every process must call it.
         """

@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
 from typing import Any
 
+import torch
 from torch import Tensor
 from torch.distributions import Distribution
 
@@ -12,9 +12,7 @@ from seqmdn.distributions import Flowed
 from seqmdn.metrics.draws import check_samples, randomised_rank
 from seqmdn.metrics.marginals import Marginals
 
-__all__ = ["RosenblattTransform", "pit", "rosenblatt_pit"]
-
-RosenblattTransform = Callable[[Distribution, Tensor], Tensor]
+__all__ = ["pit", "rosenblatt_pit"]
 
 
 def pit(distribution: Distribution, value: Tensor, samples: Tensor | None = None) -> Tensor:
@@ -33,6 +31,8 @@ def pit(distribution: Distribution, value: Tensor, samples: Tensor | None = None
         value: what was observed, (*batch, D).
         samples: draws (S, *batch, D), used where the distribution functions are not known.
 
+    NaN where the value is, as at a feature that is missing.
+
     Raises:
         ValueError: If draws are needed and none are given, or shapes do not fit.
 
@@ -43,7 +43,6 @@ def pit(distribution: Distribution, value: Tensor, samples: Tensor | None = None
         A. Raftery, 2007.
 
     Example:
-        >>> import torch
         >>> from seqmdn.distributions import LowRankPrecisionNormal
         >>> pit(LowRankPrecisionNormal(torch.zeros(2), torch.ones(2)), torch.tensor([0.0, 2.0]))
         tensor([0.5000, 0.9772])
@@ -58,11 +57,11 @@ def pit(distribution: Distribution, value: Tensor, samples: Tensor | None = None
             " functions are not known; found none: pass samples=distribution.sample((200,))."
         )
     count = check_samples(samples, value, least=1)
-    return randomised_rank((samples < value).sum(0), count)
+    return randomised_rank((samples < value).sum(0), count).where(~value.isnan(), torch.nan)
 
 
 def rosenblatt_pit(
-    distribution: Distribution, value: Tensor, rosenblatt: RosenblattTransform | None = None
+    distribution: Distribution, value: Tensor, observed: Tensor | None = None
 ) -> Tensor | None:
     r"""Returns the Rosenblatt transform of each frame, (*batch, D), or None where it is not known.
 
@@ -72,29 +71,30 @@ def rosenblatt_pit(
     depend on each other.
 
     Args:
-        distribution: of batch shape (*batch) and event shape (D,).
+        distribution: of batch shape (*batch) and event shape (D,). It is known of a distribution
+            that has a method ``rosenblatt(value, mask=None)`` and, where it is :class:`Flowed`,
+            whose base has one: all of :mod:`seqmdn.distributions`, and any other that does.
         value: what was observed, (*batch, D).
-        rosenblatt: maps (mixture, value) to u (*batch, D); it is asked about what lies beneath maps
-            of single features, which change nothing. By default, a method of that name of the
-            distribution itself, where it has one.
+        observed: boolean (*batch, D), False where a feature is missing. Each observed feature is
+            then taken given the observed ones before it; the u of a missing one is NaN.
+
+    Raises:
+        NotImplementedError: If features are missing and a flow mixes them with the others.
 
     References:
         Remarks on a Multivariate Transformation, Murray Rosenblatt, 1952.
 
     Example:
-        >>> import torch
         >>> from seqmdn.distributions import LowRankPrecisionNormal
-        >>> normal = LowRankPrecisionNormal(torch.zeros(1), torch.ones(1))
-        >>> rosenblatt_pit(normal, torch.zeros(1), lambda density, value: density.cdf(value))
-        tensor([0.5000])
+        >>> normal = LowRankPrecisionNormal(torch.zeros(2), torch.ones(2), torch.ones(2, 1))
+        >>> rosenblatt_pit(normal, torch.tensor([1.0, -0.5]))  # the second mean is -1/2, given 1
+        tensor([0.8897, 0.5000])
     """
-    if rosenblatt is None:
-        known: Any = distribution
-        return known.rosenblatt(value).clamp(max=1) if _has_rosenblatt(known) else None
-    marginals = Marginals.of(distribution)
-    if marginals is None:
+    known: Any = distribution
+    if not _has_rosenblatt(known):
         return None
-    return rosenblatt(marginals.mixture, marginals.forward(value)).clamp(max=1)
+    u = known.rosenblatt(value) if observed is None else known.rosenblatt(value, observed)
+    return u.clamp(max=1)
 
 
 def _has_rosenblatt(distribution: Distribution) -> bool:

@@ -64,10 +64,11 @@ class Marginals:
         return total.expand(self.mixture.event_shape)
 
     def forward(self, value: Tensor) -> Tensor:
-        """Returns z = f(y), of y (*sample, *batch, D)."""
+        """Returns z = f(y), of y (*sample, *batch, D), NaN where y is."""
+        known = ~value.isnan()
         for transform in self.transforms:
-            value = transform(value)
-        return value
+            value, _ = transform.call_and_ladj(value, known)
+        return value.where(known, torch.nan)
 
     def cdf(self, value: Tensor) -> Tensor:
         """Returns each feature's distribution function, (*batch, D), at values (*batch, D)."""

@@ -67,7 +67,7 @@ def crps_mixture(
     rows.append(value.expand(shape[:-1]).reshape(-1, 1))
     size = max(1, _VALUES // max(1, shape[-1]))
     pieces = zip(*(each.split(size) for each in rows), strict=True)
-    score = torch.cat([_crps_rows(*(_double(each) for each in piece)) for piece in pieces])
+    score = torch.cat([_crps_rows(*(linalg.doubled(each) for each in piece)) for piece in pieces])
     return score.reshape(shape[:-1]).to(torch.promote_types(loc.dtype, value.dtype))
 
 
@@ -118,7 +118,3 @@ def _mean_distance(mean: Tensor, scale: Tensor) -> Tensor:
     standard = mean / scale
     density = (-0.5 * standard.square()).exp() * math.sqrt(2 / math.pi)
     return mean * torch.special.erf(standard / math.sqrt(2)) + scale * density
-
-
-def _double(tensor: Tensor) -> Tensor:
-    return tensor if tensor.device.type == "mps" else tensor.double()

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from typing import Any
 
 import torch
@@ -12,7 +13,7 @@ from seqmdn.metrics.coverage import Coverage, central_level, highest_density_lev
 from seqmdn.metrics.draws import seeded
 from seqmdn.metrics.frames import counted_frames
 from seqmdn.metrics.histogram import UniformHistogram, distance_by_chance
-from seqmdn.metrics.integral_transforms import RosenblattTransform, pit, rosenblatt_pit
+from seqmdn.metrics.integral_transforms import pit, rosenblatt_pit
 from seqmdn.metrics.marginals import Marginals
 from seqmdn.metrics.scores import CRPS, EnergyScore
 from seqmdn.metrics.sharpness import Sharpness
@@ -36,13 +37,13 @@ class DensityReport(nn.Module):
         draws: S, at least 19, of which the 90 % interval needs its borders.
         seed: decides the draws, together with the number of the update and of the process.
         bins: of the histograms.
-        rosenblatt: as of :func:`rosenblatt_pit`; where none is known there is no such histogram.
 
     Raises:
         ValueError: If there are too few draws.
 
     Example:
         >>> from seqmdn.distributions import LowRankPrecisionNormal
+        >>> _ = torch.manual_seed(0)
         >>> report = DensityReport(features=1)
         >>> normal = LowRankPrecisionNormal(torch.zeros(500, 1), torch.ones(500, 1))
         >>> report.update(normal, normal.sample())
@@ -59,7 +60,6 @@ class DensityReport(nn.Module):
         draws: int = 200,
         seed: int = 0,
         bins: int = 20,
-        rosenblatt: RosenblattTransform | None = None,
     ) -> None:
         super().__init__()
         if draws < 19:
@@ -69,7 +69,6 @@ class DensityReport(nn.Module):
             )
         self.draws = draws
         self.seed = seed
-        self.rosenblatt_transform = rosenblatt
         self.crps = CRPS()
         self.energy_score = EnergyScore()
         self.central = Coverage(LEVELS)
@@ -81,33 +80,44 @@ class DensityReport(nn.Module):
         self._updates = 0
 
     @torch.no_grad()
-    def update(self, distribution: Distribution, value: Tensor, mask: Tensor | None = None) -> None:
+    def update(
+        self,
+        distribution: Distribution,
+        value: Tensor,
+        mask: Tensor | None = None,
+        observed: Tensor | None = None,
+    ) -> None:
         """Adds a batch of sequences.
 
         Args:
             distribution: of batch shape (B, *time) and event shape (D,), in the unit of the value.
             value: what was observed, (B, *time, D).
             mask: boolean (B, *time), True where a frame counts.
+            observed: boolean (B, *time, D), False where a feature is missing; every one is there by
+                default. What is there is scored by its exact marginal, whatever the pattern.
 
         Raises:
-            ValueError: If shapes do not fit, or a frame that counts holds NaN.
+            ValueError: If shapes do not fit, or a frame that counts holds NaN where it was
+                observed.
+            NotImplementedError: If features are missing and a flow mixes them with the others.
         """
-        value, mask = counted_frames(distribution, value, mask)
+        value, mask, observed = counted_frames(distribution, value, mask, observed)
         self._updates += 1
         self._exact_pit = Marginals.of(distribution) is not None
         with seeded(value.device, self.seed, self._updates):
             samples = distribution.sample(torch.Size([self.draws]))
-            self.crps.update(distribution, value, mask, samples)
-            self.energy_score.update(distribution, value, mask, samples)
-            self.width.update(distribution, value, mask, samples)
+            for metric in (self.crps, self.energy_score, self.width):
+                metric.update(distribution, value, mask, samples, observed)
             u = pit(distribution, value, samples)
-            self.pit.update(u, mask)
-            self.central.update(central_level(u), mask)
-            level = highest_density_level(distribution, value, samples)
-            self.highest_density.update(level.unsqueeze(-1), mask)
-        u_given_others = rosenblatt_pit(distribution, value, self.rosenblatt_transform)
+            level = highest_density_level(distribution, value, samples, observed)
+        counted = mask if observed is None else mask.unsqueeze(-1) & observed
+        self.pit.update(u, counted)
+        self.central.update(central_level(u), mask, observed)
+        seen = None if observed is None else observed.any(-1, keepdim=True)
+        self.highest_density.update(level.unsqueeze(-1), mask, seen)
+        u_given_others = rosenblatt_pit(distribution, value, observed)
         if u_given_others is not None:
-            self.rosenblatt.update(u_given_others, mask)
+            self.rosenblatt.update(u_given_others, counted)
 
     def compute(self) -> dict[str, Any]:
         """Returns plain values, ready for JSON.
@@ -115,7 +125,8 @@ class DensityReport(nn.Module):
         `crps`, `energy_score` and `coverage_90` (of the features' central intervals) with their
         standard errors over sequences, the first two also of each sequence; `crps_estimator`,
         ``"exact"`` or ``"draws"``; and `calibration`, what
-        :func:`seqmdn.plotting.calibration_figure` draws.
+        :func:`seqmdn.plotting.calibration_figure` draws. None stands for what has no number: a
+        sequence of which nothing was observed, or a feature that never was.
 
         With several processes, every one must call it.
         """
@@ -144,17 +155,23 @@ class DensityReport(nn.Module):
             "coverage_90": float(central[place]),
             "coverage_90_stderr": float(central_stderr[place]),
             "calibration": calibration,
-            "crps_per_sequence": self.crps.values().tolist(),
-            "energy_score_per_sequence": self.energy_score.values().tolist(),
+            "crps_per_sequence": _numbers(self.crps.values()),
+            "energy_score_per_sequence": _numbers(self.energy_score.values()),
         }
 
 
 def _histogram(histogram: UniformHistogram) -> dict[str, Any]:
     counts = histogram.compute()
-    chance, spread = distance_by_chance(int(counts[0].sum()))
+    totals = counts.sum(-1)
+    # Of the feature with the fewest values, whose distance is the largest by chance.
+    chance, spread = distance_by_chance(int(totals[totals > 0].min()))
     return {
         "counts": counts.tolist(),
-        "distance": histogram.distance().tolist(),
+        "distance": _numbers(histogram.distance()),
         "distance_by_chance": chance,
         "distance_by_chance_std": spread,
     }
+
+
+def _numbers(values: Tensor) -> list[float | None]:
+    return [None if math.isnan(value) else value for value in values.tolist()]

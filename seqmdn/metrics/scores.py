@@ -9,6 +9,7 @@ from torch.distributions import Distribution
 
 from seqmdn.metrics.draws import DrawnMean
 from seqmdn.metrics.energy import energy_score
+from seqmdn.metrics.frames import observed_mean
 from seqmdn.metrics.marginals import Marginals
 from seqmdn.metrics.ranked_probability import crps_samples
 
@@ -26,6 +27,8 @@ def crps(distribution: Distribution, value: Tensor, samples: Tensor | None = Non
         distribution: of batch shape (*batch) and event shape (D,).
         value: what was observed, (*batch, D).
         samples: draws (S, *batch, D), used where there is no closed form.
+
+    NaN where the value is, as at a feature that is missing.
 
     Raises:
         ValueError: If there is no closed form and no draws are given, or shapes do not fit.
@@ -51,7 +54,8 @@ class CRPS(DrawnMean):
     """Averages the CRPS over frames and features, in the unit of the data; smaller is better.
 
     Exact where it has a closed form (see `crps`), else of draws: `estimator` says which. Each frame
-    has draws of its own, so the standard error contains their part.
+    has draws of its own, so the standard error contains their part. Where features are missing,
+    every observed value weighs the same.
 
     Args:
         draws: S, where draws are needed and none are handed over.
@@ -82,6 +86,7 @@ class CRPS(DrawnMean):
         value: Tensor,
         mask: Tensor | None = None,
         samples: Tensor | None = None,
+        observed: Tensor | None = None,
     ) -> None:
         """Adds a batch of sequences.
 
@@ -90,22 +95,30 @@ class CRPS(DrawnMean):
             value: what was observed, (B, *time, D).
             mask: boolean (B, *time), True where a frame counts.
             samples: draws (S, B, *time, D), to share them with other metrics.
+            observed: boolean (B, *time, D), False where a feature is missing; every one is there by
+                default.
 
         Raises:
-            ValueError: If shapes do not fit, or a frame that counts holds NaN.
+            ValueError: If shapes do not fit, or a frame that counts holds NaN where it was
+                observed.
         """
         marginals = Marginals.of(distribution)
         exact = marginals is not None and marginals.scale is not None
-        value, mask, samples = self._prepare(distribution, value, mask, samples, not exact)
+        value, mask, samples, observed = self._prepare(
+            distribution, value, mask, samples, observed, not exact
+        )
         self.estimator = "exact" if exact else "draws"
-        super().update(crps(distribution, value, samples).mean(-1), mask)
+        score, weight = observed_mean(crps(distribution, value, samples).unsqueeze(-1), observed)
+        super().update(score.squeeze(-1), mask, weight)
 
 
 class EnergyScore(DrawnMean):
     """Averages the energy score of draws over frames, in the unit of the data; smaller is better.
 
     Unlike the CRPS it sees the dependence between features. The estimator has no bias, and each
-    frame has draws of its own, so the standard error contains their part.
+    frame has draws of its own, so the standard error contains their part. Where features are
+    missing, a frame's score is that of the marginal of what was observed, and a frame of which
+    nothing was does not count.
 
     Args:
         draws: S, where none are handed over.
@@ -127,8 +140,12 @@ class EnergyScore(DrawnMean):
         value: Tensor,
         mask: Tensor | None = None,
         samples: Tensor | None = None,
+        observed: Tensor | None = None,
     ) -> None:
         """Adds a batch of sequences; arguments and errors are those of :meth:`CRPS.update`."""
-        value, mask, samples = self._prepare(distribution, value, mask, samples, True)
+        value, mask, samples, observed = self._prepare(
+            distribution, value, mask, samples, observed, True
+        )
         assert samples is not None
-        super().update(energy_score(samples, value), mask)
+        seen = None if observed is None else observed.any(-1)
+        super().update(energy_score(samples, value, observed), mask, seen)

@@ -95,13 +95,17 @@ class Sharpness(DrawnMean):
         value: Tensor,
         mask: Tensor | None = None,
         samples: Tensor | None = None,
+        observed: Tensor | None = None,
     ) -> None:
         """Adds a batch of sequences, whose values (B, *time, D) say no more than where NaN is.
 
-        Arguments and errors are those of :meth:`CRPS.update`.
+        Arguments and errors are those of :meth:`CRPS.update`. The width of an interval does not
+        depend on what was observed, so missing features have theirs, too.
         """
         known = Marginals.of(distribution) is not None
-        value, mask, samples = self._prepare(distribution, value, mask, samples, not known)
+        value, mask, samples, _ = self._prepare(
+            distribution, value, mask, samples, observed, not known
+        )
         low, high = central_interval(distribution, self.level, samples)
         super().update(high - low, mask)
 

@@ -4,10 +4,14 @@ import shutil
 from collections.abc import Callable
 from pathlib import Path
 
+import numpy as np
 import pytest
+import torch
 from PIL import Image
 
 from seqmdn.cli import main
+from seqmdn.metrics import crps
+from seqmdn.runs import load_run
 from tests.small import (
     metrics,
     train,
@@ -52,6 +56,36 @@ def test_evaluate_tells_scores_and_draws_the_calibration(
     with Image.open(tmp_path / "a.png") as picture:
         assert picture.format == "PNG"
     assert metrics(run) == found, "only a run's folder is written to"
+
+
+def test_evaluate_scores_what_was_observed_of_frames_with_missing_features(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    recipe = write_recipe(tmp_path / "recipe", write_store(tmp_path / "gaps.h5", missing=True))
+    run = tmp_path / "run"
+    train(recipe, run, "--model.missing", "true")
+    main(["evaluate", str(run), "--out", str(tmp_path / "a.png"), "--draws", "30"])
+    found = metrics(run)
+    assert f"CRPS {found['crps']:.4f}" in capsys.readouterr().out
+    with Image.open(tmp_path / "a.png") as picture:
+        assert picture.format == "PNG"
+    # Frame by frame and feature by feature, from the marginals.
+    made, scores, counts = load_run(run), [], np.zeros(2, dtype=int)
+    slope = made.model.transform.std
+    for index in made.data.store.indices("test"):
+        batch = made.data.sequences("test", [index])
+        assert batch.observed is not None
+        with torch.no_grad():
+            density, _ = made.model.distributions(batch)
+            z, _ = made.model.transform.call_and_ladj(batch.values, batch.observed)
+            for d in range(2):
+                seen = batch.observed[0, :, d]
+                each = crps(density.marginal([d]), z[..., [d]])[0, seen, 0]
+                scores.append(each * slope[d])
+                counts[d] += int(seen.sum())
+    assert found["crps"] == pytest.approx(torch.cat(scores).mean().item(), rel=1e-4)
+    assert np.sum(found["calibration"]["pit"]["counts"], axis=1).tolist() == counts.tolist()
+    assert np.sum(found["calibration"]["rosenblatt"]["counts"], axis=1).tolist() == counts.tolist()
 
 
 def test_evaluate_refuses_what_it_cannot_draw(

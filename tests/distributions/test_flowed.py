@@ -7,6 +7,7 @@ from torch import Tensor
 from torch.distributions import AffineTransform, Distribution, constraints
 from torch.distributions.transforms import Transform
 
+from seqmdn.data import Logit
 from seqmdn.distributions import Flowed
 from tests.contracts import DISTRIBUTION_CHECKS, Family, check_distribution
 from tests.distributions import dense, test_factorised, test_gaussian, test_mixture
@@ -71,11 +72,12 @@ def affine_family(base: Family) -> Family:
     return Family(f"affine flow of a {base.name}", draw, build, log_prob, moments, move)
 
 
-FAMILIES = [
-    affine_family(test_gaussian.gaussian_family(1)),
-    affine_family(test_mixture.mixture_family(2)),
-    affine_family(test_factorised.FAMILY),
+BASES = [
+    test_gaussian.gaussian_family(1),
+    test_mixture.mixture_family(2),
+    test_factorised.FAMILY,
 ]
+FAMILIES = [affine_family(base) for base in BASES]
 
 
 @pytest.mark.parametrize("check", DISTRIBUTION_CHECKS)
@@ -124,6 +126,41 @@ def test_autocast_is_off_inside_the_flow() -> None:
     plain = Flowed(base, flow(context).transform).log_prob(value)
     with torch.autocast("cpu", dtype=torch.bfloat16):
         assert torch.equal(Flowed(base, flow(context).transform).log_prob(value), plain)
+
+
+@pytest.mark.parametrize("base", BASES, ids=str)
+def test_through_a_map_of_single_features_a_part_of_a_frame_has_a_density(base: Family) -> None:
+    known = base.build(base.draw((2,), 3, 1.0))
+    fitted = Logit(3, low=-9.0, high=11.0).fit(torch.linspace(-8, 10, 30).reshape(10, 3)).double()
+    flowed = Flowed(known, fitted)
+    value, mask = flowed.sample((6,)), torch.rand(6, 2, 3) < 0.5
+    mask[0], mask[1] = True, False
+    found = flowed.log_prob(value.where(mask, torch.nan), mask)
+    u = flowed.rosenblatt(value.where(mask, torch.nan), mask)
+    assert torch.equal(u.isnan(), ~mask)
+    torch.testing.assert_close(found[0], flowed.log_prob(value[0]))
+    for i in range(6):
+        for j in range(2):
+            seen = mask[i, j].nonzero()[:, 0].tolist()
+            if not seen:
+                assert found[i, j] == 0
+                continue
+            # The slope of each feature by itself, by autograd.
+            place = value[i, j].clone().requires_grad_()
+            latent = fitted(place)
+            (slope,) = torch.autograd.grad(latent.sum(), place)
+            part = known.marginal(seen)
+            expected = part.log_prob(latent[seen])[j] + slope[seen].log().sum()
+            torch.testing.assert_close(found[i, j], expected)
+            torch.testing.assert_close(u[i, j, seen], part.rosenblatt(latent[seen])[j])
+    # One mask for every frame, one frame for every mask.
+    torch.testing.assert_close(
+        flowed.log_prob(value, mask[2, 0]),
+        torch.stack([flowed.log_prob(each, mask[2, 0].expand(2, 3)) for each in value]),
+    )
+    torch.testing.assert_close(
+        flowed.log_prob(value[0], mask), flowed.log_prob(value[:1].expand(6, 2, 3), mask)
+    )
 
 
 def test_responsibilities_are_of_the_latent() -> None:

@@ -123,12 +123,18 @@ def test_a_weight_of_zero_moves_nothing() -> None:
     torch.testing.assert_close(gradient, torch.tensor([[10.0], [0.0]]))
 
 
-def test_a_second_derivative_is_refused() -> None:
-    parameters = leaves(MIXTURES[1].draw((), 3, 1.0))
-    drawn = build(MIXTURES[1], parameters).rsample((2,))
-    (slope,) = torch.autograd.grad(drawn.square().sum(), parameters["loc"], create_graph=True)
-    with pytest.raises(RuntimeError, match="once_differentiable"):
-        slope.sum().backward()
+@pytest.mark.parametrize("family", DRAWN[1:], ids=str)
+def test_a_second_derivative_is_refused(family: Family) -> None:
+    parameters = leaves(family.draw((), 3, 1.0))
+    drawn = build(family, parameters).rsample((2,))
+    plain = gradients(drawn.square().sum(), parameters)
+    for kind in (torch.sum, lambda t: t.square().sum()):  # linear in the draw, and not
+        slopes = torch.autograd.grad(kind(drawn), list(parameters.values()), create_graph=True)
+        for slope in slopes:
+            with pytest.raises(RuntimeError, match="first derivatives only.*inverse_rosenblatt"):
+                slope.sum().backward(retain_graph=True)
+    for name, slope in zip(parameters, slopes, strict=True):
+        torch.testing.assert_close(slope.detach(), plain[name])
 
 
 def test_no_square_matrix_is_formed() -> None:

@@ -35,6 +35,24 @@ def test_is_the_distribution_function_of_each_conditional(family: Family) -> Non
         torch.testing.assert_close(found[..., [d]], alone.cdf(value[..., [d]]))
 
 
+@pytest.mark.parametrize("family", CLOSED, ids=str)
+def test_of_what_was_observed_it_is_that_of_the_marginal(family: Family) -> None:
+    distribution = build(family, family.draw((2,), 5, 1.0))
+    value, mask = distribution.sample((6,)), torch.rand(6, 2, 5) < 0.5
+    mask[0], mask[1] = True, False
+    found = distribution.rosenblatt(torch.where(mask, value, torch.nan), mask)
+    assert torch.equal(found.isnan(), ~mask)
+    torch.testing.assert_close(found[0], distribution.rosenblatt(value[0]))
+    for i in range(6):
+        for j in range(2):
+            seen = mask[i, j].nonzero()[:, 0].tolist()
+            if seen:
+                alone = distribution.marginal(seen).rosenblatt(value[i, :, seen])[j]
+                torch.testing.assert_close(found[i, j, seen], alone, msg=f"{i}, {j}: {seen}")
+    single = build(family, {k: p.float() for k, p in family.draw((2,), 5, 1.0).items()})
+    assert single.rosenblatt(value.float(), mask).dtype == torch.float32
+
+
 @pytest.mark.parametrize("family", [*CLOSED, *FLOWED], ids=str)
 def test_its_determinant_is_the_density(family: Family) -> None:
     distribution = build(family, family.draw((), 4, 1.0))
@@ -97,7 +115,9 @@ def test_gradients_are_right(family: Family, inverse: bool) -> None:
         distribution = build(family, dict(zip(parameters, tensors, strict=True)))
         return (distribution.inverse_rosenblatt if inverse else distribution.rosenblatt)(given)
 
-    assert torch.autograd.gradcheck(transformed, (given, *parameters.values()))
+    inputs = given, *parameters.values()
+    assert torch.autograd.gradcheck(transformed, inputs)
+    assert torch.autograd.gradgradcheck(transformed, inputs, fast_mode=True)
 
 
 @pytest.mark.parametrize("rank", [0, 1, 3, 12])

@@ -81,6 +81,32 @@ def test_quantiles_have_the_derivatives_of_the_implicit_function(q: float) -> No
     parameters = [p.clone().requires_grad_() for p in mixture("overlapping")]
     at = torch.tensor([q], dtype=torch.float64, requires_grad=True)
     assert torch.autograd.gradcheck(mixture_icdf, (at, *parameters))
+    assert torch.autograd.gradgradcheck(mixture_icdf, (at, *parameters))
+
+
+def test_the_second_derivative_is_that_of_a_gaussian() -> None:
+    # Of one Gaussian, y = m + s z(q), z' = 1 / phi(z) and z'' = z / phi(z)^2.
+    q = torch.tensor([0.001, 0.3, 0.5, 0.9999], dtype=torch.float64, requires_grad=True)
+    (slope,) = torch.autograd.grad(mixture_icdf(q, *mixture("one")).sum(), q, create_graph=True)
+    (curvature,) = torch.autograd.grad(slope.sum(), q)
+    place = torch.special.ndtri(q.detach())
+    density = torch.as_tensor(stats.norm.pdf(place.numpy()))
+    torch.testing.assert_close(curvature, 3 * place / density.square())
+
+
+def test_derivatives_are_finite_where_the_density_underflows_and_at_the_ends() -> None:
+    parameters = [
+        torch.tensor(p, dtype=torch.float64, requires_grad=True)
+        for p in ([math.log(0.5), math.log(0.5), -math.inf], [-1e3, 1e3, 0.0], [1.0, 1.0, 1.0])
+    ]
+    q = torch.tensor([0.0, 1e-9, 0.5, 1 - 1e-9, 1.0], dtype=torch.float64, requires_grad=True)
+    found = mixture_icdf(q, *parameters)
+    slopes = torch.autograd.grad(found[1:4].sum(), [q, *parameters], retain_graph=True)
+    assert all(slope.isfinite().all() for slope in slopes)
+    assert slopes[2].sum() == pytest.approx(3), "means move their quantiles as far"
+    assert slopes[2][2] == 0 and slopes[3][2] == 0, "a component of the weight 0 moves nothing"
+    for slope in torch.autograd.grad(found[[0, 4]].sum(), [q, *parameters]):
+        assert (slope == 0).all(), "an infinity does not move"
 
 
 def test_the_derivative_to_q_is_one_over_the_density() -> None:

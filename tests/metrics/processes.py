@@ -21,6 +21,7 @@ from seqmdn.metrics import (
     Sharpness,
     UniformHistogram,
     central_level,
+    highest_density_level,
     pit,
 )
 from tests.metrics.known import D, mixture
@@ -36,6 +37,10 @@ def metrics() -> dict[str, Metric]:
         "coverage": Coverage([0.5, 0.9]),
         "histogram": UniformHistogram(D, bins=5),
         "sharpness": Sharpness(D),
+        "crps of what was observed": CRPS(),
+        "energy of what was observed": EnergyScore(),
+        "coverage of what was observed": Coverage([0.5, 0.9]),
+        "histogram of what was observed": UniformHistogram(D, bins=5),
     }
 
 
@@ -45,6 +50,8 @@ def feed(metrics: dict[str, Metric], batches: Sequence[slice]) -> None:
     density = mixture(N, T)
     value, samples = density.sample(), density.sample((S,))
     mask = torch.arange(T) < torch.randint(1, T + 1, (N, 1))
+    observed = torch.rand(N, T, D) < 0.6
+    observed[6] = False
     u, log_prob = pit(density, value), density.log_prob(value).where(mask, 0).sum(1)
     for some in batches:
         part = type(density)(
@@ -60,13 +67,24 @@ def feed(metrics: dict[str, Metric], batches: Sequence[slice]) -> None:
             metrics[name].update(part, value[some], mask[some], samples[:, some])
         metrics["coverage"].update(central_level(u[some]), mask[some])
         metrics["histogram"].update(u[some], mask[some])
+        for name in ("crps", "energy"):
+            metrics[f"{name} of what was observed"].update(
+                part, value[some], mask[some], samples[:, some], observed[some]
+            )
+        level = highest_density_level(part, value[some], samples[:, some], observed[some])
+        # Its random part is left out: two processes have random numbers of their own.
+        level = (level * (S + 1)).floor() / (S + 1)
+        seen = observed[some].any(-1, keepdim=True)
+        metrics["coverage of what was observed"].update(level.unsqueeze(-1), mask[some], seen)
+        counted = mask[some].unsqueeze(-1) & observed[some]
+        metrics["histogram of what was observed"].update(u[some], counted)
 
 
 def results(metrics: dict[str, Metric]) -> dict[str, Tensor]:
     found = {name: metric.compute() for name, metric in metrics.items()}
     found["histogram distance"] = metrics["histogram"].distance()
     for name, metric in metrics.items():
-        if name != "histogram":
+        if not isinstance(metric, UniformHistogram):
             found[f"{name} stderr"], found[f"{name} values"] = metric.stderr(), metric.values()
     return found
 

@@ -132,3 +132,18 @@ def test_a_density_that_is_nan_is_not_the_densest() -> None:
     assert level.isnan().all()
     with pytest.raises(ValueError, match="found nan"):
         Coverage([0.9]).update(level.unsqueeze(-1))
+
+
+def test_levels_of_what_was_observed_weigh_the_same() -> None:
+    needed, observed = torch.rand(6, 5, 3), torch.rand(6, 5, 3) < 0.5
+    observed[2] = False
+    found = Coverage([0.3])
+    found.update(needed.masked_fill(~observed, math.nan), None, observed)
+    assert found.compute().item() == pytest.approx(
+        (needed[observed] <= 0.3).double().mean().item(), rel=1e-6
+    )
+    assert found.values().isnan().tolist() == [False, False, True, False, False, False]
+    with pytest.raises(ValueError, match=re.escape("in [0, 1]; found nan")):
+        found.update(torch.full((1, 1, 3), math.nan), None, torch.ones(1, 1, 3).bool())
+    with pytest.raises(ValueError, match=re.escape("observed boolean (6, 5, 3); found")):
+        found.update(needed, None, observed[..., 0])

@@ -45,13 +45,17 @@ def test_draws_are_new_in_every_update_and_the_same_every_time() -> None:
     for _ in range(2):
         metric.reset()
         for _ in range(2):
-            value, mask, samples = metric._prepare(density, torch.zeros(4, 2, 1), None, None, True)
+            value, mask, samples, _ = metric._prepare(
+                density, torch.zeros(4, 2, 1), None, None, None, True
+            )
             seen.append(samples)
             metric.update(samples.sum(0).squeeze(-1), mask)
     assert seen[0].shape == (5, 4, 2, 1)
     assert torch.equal(seen[0], seen[2]) and torch.equal(seen[1], seen[3])
     assert not torch.equal(seen[0], seen[1])
-    other = DrawnMean(draws=5, seed=4)._prepare(density, torch.zeros(4, 2, 1), None, None, True)
+    other = DrawnMean(draws=5, seed=4)._prepare(
+        density, torch.zeros(4, 2, 1), None, None, None, True
+    )
     assert not torch.equal(other[2], seen[0])
 
 

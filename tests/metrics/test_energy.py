@@ -48,3 +48,15 @@ def test_energy_score_does_not_depend_on_how_much_is_held(monkeypatch: pytest.Mo
     for values in (1, 20**2 * 5):
         monkeypatch.setattr(energy, "_VALUES", values)
         torch.testing.assert_close(energy_score(samples, value), whole)
+
+
+def test_what_is_missing_is_left_out_of_every_distance() -> None:
+    samples, value = torch.randn(20, 4, 3), torch.randn(4, 3)
+    observed = torch.tensor([[1, 1, 1], [1, 0, 1], [0, 1, 0], [0, 0, 0]]).bool()
+    found = energy_score(samples, value.where(observed, torch.nan), observed)
+    for i in range(4):
+        seen = observed[i]
+        expected = energy_score(samples[:, i, seen], value[i, seen]) if seen.any() else 0 * found[i]
+        torch.testing.assert_close(found[i], expected)
+    with pytest.raises(ValueError, match=r"observed boolean \(4, 3\); found torch.bool .* \(3,\)"):
+        energy_score(samples, value, observed[0])

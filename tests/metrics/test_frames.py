@@ -10,7 +10,7 @@ import numpy as np
 import pytest
 import torch
 
-from seqmdn.metrics.frames import FrameMean, counted_frames
+from seqmdn.metrics.frames import FrameMean, counted_frames, observed_mean
 from tests.metrics import processes
 from tests.metrics.known import mixture
 
@@ -94,8 +94,8 @@ def test_frames_that_do_not_count_are_replaced_by_one_that_does() -> None:
     density = mixture(2, 3)
     value, mask = density.sample(), torch.tensor([[False, True, True], [True, False, True]])
     padded = value.masked_fill(~mask.unsqueeze(-1), math.nan)
-    found, same = counted_frames(density, padded, mask)
-    assert torch.equal(same, mask) and torch.equal(found[mask], value[mask])
+    found, same, observed = counted_frames(density, padded, mask)
+    assert observed is None and torch.equal(same, mask) and torch.equal(found[mask], value[mask])
     assert (found[~mask] == value[0, 1]).all()
 
 
@@ -110,6 +110,53 @@ def test_frames_that_do_not_fit_are_refused() -> None:
         ValueError, match=re.escape("NaN; found one in frame (1, 2), feature 0 (1 in")
     ):
         counted_frames(density, value, None)
+    observed = ~value.isnan()
+    for wrong, found in ((observed.float(), "torch.float32"), (observed[..., 0], "(2, 3)")):
+        with pytest.raises(ValueError, match=rf"observed boolean \(2, 3, 3\).*{re.escape(found)}"):
+            counted_frames(density, value, None, wrong)
+    with pytest.raises(ValueError, match="say by observed which"):
+        counted_frames(density, value, None, torch.ones_like(observed))
+
+
+def test_what_was_not_observed_is_nan_and_no_frame_counts_by_it() -> None:
+    density = mixture(2, 3)
+    value, mask = density.sample(), torch.tensor([[True, True, True], [True, False, True]])
+    observed = torch.rand(2, 3, 3) < 0.5
+    found, same, seen = counted_frames(density, value, mask, observed)
+    assert torch.equal(same, mask) and torch.equal(seen[mask], observed[mask])
+    assert torch.equal(seen[1, 1], observed[0, 0]), "what does not count is the first that does"
+    assert torch.equal(found.isnan(), ~seen)
+    torch.testing.assert_close(found[mask][seen[mask]], value[mask][observed[mask]])
+
+
+def test_weights_are_those_of_copies() -> None:
+    weights = torch.tensor([[1, 2, 0], [3, 1, 1], [0, 0, 0]])
+    score = torch.randn(3, 3)
+    weighted, copies = FrameMean(), FrameMean()
+    weighted.update(score.where(weights > 0, math.nan), weight=weights / 2)
+    for row, times in zip(score[:2], weights[:2], strict=True):
+        copies.update(row.repeat_interleave(times).unsqueeze(0))
+    torch.testing.assert_close(weighted.compute(), copies.compute())
+    torch.testing.assert_close(weighted.stderr(), copies.stderr())
+    torch.testing.assert_close(weighted.values()[:2], copies.values())
+    assert weighted.values()[2].isnan(), "a sequence of no weight has no mean"
+    with pytest.raises(ValueError, match=re.escape("weight (3, 3), one a frame; found (3,)")):
+        weighted.update(score, weight=torch.ones(3))
+
+
+def test_the_mean_of_what_was_observed() -> None:
+    score, observed = torch.randn(6, 4, 5, 2), torch.rand(6, 4, 5) < 0.5
+    observed[0, 0] = False
+    found, share = observed_mean(score.where(observed.unsqueeze(-1), math.nan), observed)
+    assert found.shape == (6, 4, 2) and (found[0, 0] == 0).all() and share[0, 0] == 0
+    for i, t in ((1, 2), (3, 1), (5, 3)):
+        torch.testing.assert_close(found[i, t], score[i, t][observed[i, t]].mean(0))
+        assert share[i, t] * 5 == observed[i, t].sum()
+    mean = FrameMean(2)
+    mean.update(found, weight=share)
+    torch.testing.assert_close(mean.compute(), score[observed].mean(0))
+    whole, none = observed_mean(score, None)
+    assert none is None and torch.equal(whole, score.mean(-2))
 
 
 def test_many_small_batches_and_two_processes_are_as_good_as_one(tmp_path: Path) -> None:
@@ -135,4 +182,6 @@ def _assert_same(
         if name.endswith("values") and not order:
             assert not torch.equal(other, value), "the processes did not share the work"
             other, value = other.sort(0).values, value.sort(0).values
-        torch.testing.assert_close(other, value, rtol=1e-5, atol=1e-6, msg=lambda m, n=name: n + m)
+        torch.testing.assert_close(
+            other, value, rtol=1e-5, atol=1e-6, equal_nan=True, msg=lambda m, n=name: n + m
+        )

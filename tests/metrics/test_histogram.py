@@ -69,7 +69,9 @@ def test_what_is_no_probability_is_refused() -> None:
         ValueError, match=re.escape("u (*batch, 2) and a boolean mask; found (4, 3)")
     ):
         histogram.update(torch.zeros(4, 3))
-    with pytest.raises(ValueError, match=re.escape("mask (4,), one a frame; found (3,)")):
+    with pytest.raises(
+        ValueError, match=re.escape("mask (4,), one a frame, or (4, 2), one a feature; found (3,)")
+    ):
         histogram.update(torch.zeros(4, 2), torch.ones(3, dtype=torch.bool))
     with pytest.raises(ValueError, match="boolean mask; found"):
         histogram.update(torch.zeros(4, 2), torch.ones(4))
@@ -78,3 +80,14 @@ def test_what_is_no_probability_is_refused() -> None:
     for features, bins in ((0, 5), (2, 1)):
         with pytest.raises(ValueError, match=f"found {features} and {bins}"):
             UniformHistogram(features, bins)
+
+
+def test_a_mask_of_features_leaves_out_single_values() -> None:
+    u, mask = torch.rand(7, 5, 3), torch.rand(7, 5, 3) < 0.5
+    mask[..., 2] = False
+    found = UniformHistogram(3, bins=4)
+    found.update(u.masked_fill(~mask, math.nan), mask)
+    expected = [torch.histc(u[..., d][mask[..., d]], 4, 0, 1).long().tolist() for d in range(3)]
+    assert found.compute().tolist() == expected
+    distance = found.distance()
+    assert distance[2].isnan() and distance[:2].isfinite().all()

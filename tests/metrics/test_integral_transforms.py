@@ -50,41 +50,67 @@ def test_it_never_exceeds_one() -> None:
     far = torch.full((2000, 1), 100.0)
     assert density.cdf(far).max() > 1, "rounding is what this is about"
     assert pit(density, far).max() == 1
-    assert rosenblatt_pit(density, far, lambda known, value: known.cdf(value)).max() == 1
+    assert rosenblatt_pit(density, far).max() == 1
 
 
 def test_only_rosenblatts_transform_sees_dependence() -> None:
     truth = mixture(3000)
     value = truth.sample()
-    assert is_uniform(rosenblatt_pit(truth, value, by_conditionals)) == [True] * D
+    assert is_uniform(rosenblatt_pit(truth, value)) == [True] * D
     # Normal features that depend on each other, and a density of the same that do not.
     related = torch.randn(3000, 2) @ torch.linalg.cholesky(torch.tensor([[1, 0.8], [0.8, 1]])).T
     apart = normal(3000, features=2)
     assert is_uniform(pit(apart, related)) == [True, True]
     assert is_uniform(pit(apart, related) @ torch.tensor([[0.5], [0.5]])) == [False]
     # The order matters: the first feature by itself is right, the second given it is not.
-    first, second = is_uniform(rosenblatt_pit(apart, related, by_conditionals))
+    first, second = is_uniform(rosenblatt_pit(apart, related))
     assert first and second, "of independent features the two transforms are one"
-    u = rosenblatt_pit(apart, related, by_conditionals)
+    u = rosenblatt_pit(apart, related)
     assert stats.spearmanr(*u.T.numpy()).pvalue < 1e-9
     precision = torch.tensor([[1, 0.8], [0.8, 1]]).inverse()
     right = _dense(precision).expand((3000,))
-    u = rosenblatt_pit(right, related, by_conditionals)
+    u = rosenblatt_pit(right, related)
     assert is_uniform(u) == [True, True] and stats.spearmanr(*u.T.numpy()).pvalue > 1e-3
     wrong = _dense(torch.tensor([[1, -0.8], [-0.8, 1]]).inverse()).expand((3000,))
     assert is_uniform(pit(wrong, related)) == [True, True]
-    assert is_uniform(rosenblatt_pit(wrong, related, by_conditionals)) == [True, False]
+    assert is_uniform(rosenblatt_pit(wrong, related)) == [True, False]
 
 
-def test_rosenblatts_transform_is_known_below_maps_of_single_features_only() -> None:
+def test_rosenblatts_transform_is_that_of_the_conditionals_below_maps_of_single_features() -> None:
     base = mixture(50)
     z = base.sample()
     expected = by_conditionals(base, z)
+    torch.testing.assert_close(rosenblatt_pit(base, z), expected)
     for transform in (standardise(), logit()):
-        found = rosenblatt_pit(Flowed(base, transform), transform.inverse(z), by_conditionals)
+        found = rosenblatt_pit(Flowed(base, transform), transform.inverse(z))
         torch.testing.assert_close(found, expected, rtol=1e-4, atol=1e-6)
-    density = densities(50)["flow"]
-    assert rosenblatt_pit(density, density.sample(), by_conditionals) is None
+    bare = Independent(Normal(torch.zeros(50, D).double(), 1.0), 1)
+    assert rosenblatt_pit(Flowed(bare, standardise()), z) is None
+
+
+def test_of_what_was_observed_it_is_that_of_the_marginal() -> None:
+    base = mixture(50)
+    z, observed = base.sample(), torch.rand(50, D) < 0.6
+    for transform in (standardise(), logit()):
+        density, value = Flowed(base, transform), transform.inverse(z)
+        holed = value.where(observed, torch.nan)
+        for samples in (None, density.sample((20,))):
+            known = Independent(Normal(base.mean, 1.0), 1) if samples is not None else density
+            torch.manual_seed(0)
+            whole = pit(known, value, samples)
+            torch.manual_seed(0)
+            found = pit(known, holed, samples)
+            assert torch.equal(found.isnan(), ~observed)
+            assert torch.equal(found[observed], whole[observed])
+        found = rosenblatt_pit(density, holed, observed)
+        for i in range(50):
+            seen = observed[i].nonzero()[:, 0].tolist()
+            if seen:
+                expected = by_conditionals(base.marginal(seen), z[:, seen])[i]
+                torch.testing.assert_close(found[i, seen], expected, rtol=1e-4, atol=1e-6)
+        assert torch.equal(found.isnan(), ~observed)
+    with pytest.raises(NotImplementedError, match="not closed under a flow"):
+        rosenblatt_pit(densities(50)["flow"], z, observed)
 
 
 def test_a_distributions_own_transform_is_used_where_it_has_one() -> None:

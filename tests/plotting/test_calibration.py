@@ -6,7 +6,7 @@ from matplotlib.colors import same_color
 from matplotlib.figure import Figure
 from PIL import Image
 
-from seqmdn.plotting import CalibrationSummary, calibration, calibration_figure
+from seqmdn.plotting import CalibrationSummary, calibration_figure
 from seqmdn.plotting.page import colour
 
 RNG = np.random.default_rng(0)
@@ -25,19 +25,6 @@ def _model(features: int = 2, rosenblatt: bool = False) -> CalibrationSummary:
     if rosenblatt:
         model["rosenblatt"] = {"counts": RNG.integers(90, 110, (features, 10)).tolist()}
     return model
-
-
-@pytest.fixture
-def drawn(monkeypatch: pytest.MonkeyPatch) -> list[Figure]:
-    """Keep the figures that are written, laid out as on paper."""
-    figures: list[Figure] = []
-
-    def keep(figure: Figure, path: Path) -> None:
-        figure.draw_without_rendering()
-        figures.append(figure)
-
-    monkeypatch.setattr(calibration, "write", keep)
-    return figures
 
 
 def test_what_is_on_the_page(drawn: list[Figure]) -> None:
@@ -75,7 +62,7 @@ def test_histograms_are_densities_with_the_band_of_chance(drawn: list[Figure]) -
     for patch, each in zip(features, counts, strict=True):
         np.testing.assert_allclose(patch.get_data().values, 10 * each / each.sum())
     (band,) = (patch for patch in axes.patches if not hasattr(patch, "get_data"))
-    frames = counts.sum(1).mean()
+    frames = counts.sum(1).min()
     spread = 1.96 * np.sqrt(0.1 * 0.9 / frames) / 0.1
     assert band.get_y() == pytest.approx(1 - spread) and band.get_height() == pytest.approx(
         2 * spread
@@ -92,6 +79,17 @@ def test_the_band_holds_what_it_says(drawn: list[Figure]) -> None:
     density = 20 * counts / 2000
     inside = (density > band.get_y()) & (density < band.get_y() + band.get_height())
     assert inside.mean() == pytest.approx(0.95, abs=0.015)
+
+
+def test_features_that_were_seen_less_often_or_never(drawn: list[Figure]) -> None:
+    counts = [[30, 50], [100, 300], [0, 0]]
+    calibration_figure("a.png", {"rmdn": _model() | {"pit": {"counts": counts}}})
+    axes = drawn[0].axes[1]
+    mean, *features = (patch for patch in axes.patches if hasattr(patch, "get_data"))
+    np.testing.assert_allclose(mean.get_data().values, [0.625, 1.375])
+    assert [patch.get_data().values.tolist() for patch in features] == [[0.75, 1.25], [0.5, 1.5]]
+    (band,) = (patch for patch in axes.patches if not hasattr(patch, "get_data"))
+    assert band.get_height() == pytest.approx(2 * 1.96 / np.sqrt(80))
 
 
 @pytest.mark.parametrize("count", [1, 2, 3, 6])

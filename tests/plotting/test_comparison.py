@@ -24,19 +24,6 @@ def _model(nll: float, seeds: int = 1, samples: bool = True) -> ModelSummary:
     return model
 
 
-@pytest.fixture
-def drawn(monkeypatch: pytest.MonkeyPatch) -> list[Figure]:
-    """Keep the figures that are written, laid out as on paper."""
-    figures: list[Figure] = []
-
-    def keep(figure: Figure, path: Path) -> None:
-        figure.draw_without_rendering()
-        figures.append(figure)
-
-    monkeypatch.setattr(comparison, "write", keep)
-    return figures
-
-
 def test_what_is_on_the_page(drawn: list[Figure]) -> None:
     models = {"rmdn": _model(-90.0), "frmdn": _model(-80.5)}
     comparison_figure(

@@ -74,25 +74,6 @@ def test_the_map_of_draws_has_exactly_the_covariance(rank: int) -> None:
     torch.testing.assert_close(images.mT @ images, torch.linalg.inv(precision))
 
 
-@pytest.mark.parametrize("rank", RANKS[1:])
-def test_capacitance_cholesky(rank: int) -> None:
-    diagonal, factor, _ = draw((3,), 6, rank)
-    lower = linalg.capacitance_cholesky(diagonal, factor)
-    capacitance = torch.eye(rank) + factor.mT @ (factor / diagonal.unsqueeze(-1))
-    assert torch.equal(lower, lower.tril())
-    torch.testing.assert_close(lower @ lower.mT, capacitance)
-
-
-@pytest.mark.parametrize("rank", RANKS[1:])
-@pytest.mark.parametrize("transpose", [False, True])
-def test_solve_lower(rank: int, transpose: bool) -> None:
-    lower = torch.randn(3, rank, rank, dtype=torch.float64).tril()
-    lower = lower + 3 * torch.eye(rank, dtype=torch.float64)
-    right = torch.randn(3, rank, 4, dtype=torch.float64)
-    matrix = lower.mT if transpose else lower
-    torch.testing.assert_close(matrix @ linalg.solve_lower(lower, right, transpose), right)
-
-
 @pytest.mark.parametrize("rank", RANKS)
 @pytest.mark.parametrize(
     "function",
@@ -154,15 +135,3 @@ def test_no_matrix_of_all_features_is_formed() -> None:
     )
     assert linalg.colour(diagonal, factor, torch.randn(features)).isfinite().all()
     assert linalg.covariance_diagonal(diagonal, factor)[0].item() == pytest.approx(1, abs=1e-4)
-
-
-def test_full_precision_widens_keywords_and_leaves_the_rest() -> None:
-    @linalg.full_precision
-    def describe(a: Tensor, *, b: Tensor, c: str) -> tuple[torch.dtype, torch.dtype, str, bool]:
-        return a.dtype, b.dtype, c, torch.is_autocast_enabled("cpu")
-
-    half, single = torch.ones(1, dtype=torch.float16), torch.ones(1)
-    assert describe(single.double(), b=half, c="x") == (torch.float64, torch.float32, "x", False)
-    with torch.autocast("cpu", dtype=torch.bfloat16):
-        assert describe(single, b=half, c="x")[-1] is False
-        assert torch.is_autocast_enabled("cpu")
