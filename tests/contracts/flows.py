@@ -75,13 +75,16 @@ def _flow_log_det_is_autograds(kind: FlowKind, context: int) -> None:
         flow = perturbed(kind.make(4, context)).to(dtype)
         given = contexts(context, 1, dtype)
         transform = flow(None if given is None else given[0])
+        found = []
         for y in 3 * torch.randn(10, 4, dtype=dtype):
             jacobian = torch.autograd.functional.jacobian(transform, y)
             z, ladj = transform.call_and_ladj(y)
-            assert ladj.dtype == dtype and ladj.shape == () and ladj.abs() > 1e-3
+            assert ladj.dtype == dtype and ladj.shape == ()
+            found.append(ladj.abs())
             torch.testing.assert_close(transform(y), z)
             expected = jacobian.slogdet().logabsdet
             torch.testing.assert_close(ladj, expected, atol=tolerance, rtol=0)
+        assert max(found) > 1e-2, "a volume that stays is no test of a determinant"
 
 
 def _flow_density_integrates_to_one(kind: FlowKind, context: int) -> None:
