@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 import torch
 
-from benchmarks import density, measure, opponents
+from benchmarks import density, flows, measure, opponents
 from benchmarks.measure import Comparison, compare, peak_memory
 
 README = Path(density.__file__).with_name("README.md").read_text()
@@ -109,3 +109,33 @@ def test_a_run_writes_its_table(
     assert text.startswith("before\n") and text.endswith("after\n") and "old" not in text
     assert "| (8, 2, 3, 1) | plain | 1 |" in text
     assert "| (8, 2, 3, 1) | plain | 1 |" in capsys.readouterr().out
+
+
+def test_zukos_side_computes_the_same_density_as_ours() -> None:
+    theirs = flows.ZukoMixture(flows.zuko.flows.NICE, hidden_features=[64] * 3).double()
+    ours = flows.SharedMixture(flows.AffineCoupling).double()
+    for one, other in zip(ours.head.flow.transforms, theirs.flow.transform.transforms, strict=True):
+        one.load_state_dict(other.state_dict())
+    logits, loc, log_scale = theirs.flow.base.phi
+    with torch.no_grad():
+        ours.head.projection.weight.zero_()
+        parts = ours.head._split(ours.head.projection.bias)
+        parts["logits"].copy_(logits)
+        parts["loc"].copy_(loc.flatten())
+        precision = (-2 * log_scale).exp().flatten() - ours.head.floor
+        keep = precision > 1e-3
+        parts["diagonal"].copy_(precision.clamp(min=1e-3).expm1().log())
+        log_scale.copy_(
+            torch.where(keep, precision + ours.head.floor, 1e-3 + ours.head.floor)
+            .log()
+            .mul(-0.5)
+            .view_as(log_scale)
+        )
+    values = torch.randn(50, flows.FEATURES, dtype=torch.float64)
+    torch.testing.assert_close(ours(values), theirs(values), rtol=1e-4, atol=1e-2)
+
+
+def test_the_readme_holds_every_row_of_the_flows() -> None:
+    table = README.split(flows.BEGIN)[1].split(flows.END)[0]
+    for row in flows.ROWS:
+        assert f"| {row.name} | {row.against} |" in table

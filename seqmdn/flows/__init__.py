@@ -2,7 +2,7 @@
 
 A flow is a module whose ``forward(context)`` returns a :class:`torch.distributions.Transform`
 with ``call_and_ladj(y) -> (z, ladj)``; without context it is the same map at every time step.
-Any zuko ``LazyTransform`` is such a module and can be named in a configuration as it is.
+Any zuko ``LazyTransform`` is such a module; :class:`Lazy` makes one that a configuration names.
 Ours add three things to zuko's: they begin as the identity, so that a flow before a mixture starts
 as that mixture; they say what is wrong with their arguments; and they keep torch's validation on.
 
@@ -18,6 +18,7 @@ from seqmdn.flows.autoregressive import InverseAutoregressive, MaskedAutoregress
 from seqmdn.flows.conditioned import Conditioned
 from seqmdn.flows.coupling import AffineCoupling, SplineCoupling
 from seqmdn.flows.flow import Flow
+from seqmdn.flows.lazy import Lazy
 from seqmdn.flows.linear import LULinear
 from seqmdn.flows.logit import Logit
 from seqmdn.flows.normalisation import ActivationNorm
@@ -30,6 +31,7 @@ __all__ = [
     "Flow",
     "InverseAutoregressive",
     "LULinear",
+    "Lazy",
     "Logit",
     "MaskedAutoregressive",
     "Sequential",

@@ -75,8 +75,8 @@ model:
                 init_args: {transforms: 2, mask: checkerboard, shape: [2, 2], hidden: 8}
               - class_path: seqmdn.flows.Conditioned
                 init_args: {flow: seqmdn.flows.LULinear, columns: []}
-              - class_path: zuko.flows.MaskedAutoregressiveTransform
-                init_args: {passes: 2}
+              - class_path: seqmdn.flows.Lazy
+                init_args: {path: zuko.flows.MaskedAutoregressiveTransform, options: {passes: 2}}
               - class_path: seqmdn.flows.AffineCoupling
                 init_args: {transforms: 2, mask: [[0, 1], [2, 3]]}
 """
@@ -98,12 +98,12 @@ def test_a_chain_is_written_in_a_configuration(tmp_path: Path) -> None:
         "ActivationNorm",
         "SplineCoupling",
         "Conditioned",
-        "MaskedAutoregressiveTransform",
+        "Lazy",
         "AffineCoupling",
     ]
     spline, shared, masked, affine = head.flow.transforms[1:]
     assert spline.transforms[0].mask.tolist() == [True, False, False, True]
-    assert (spline.context, shared.transforms[0].context, masked.passes) == (4, 0, 2)
+    assert (spline.context, shared.transforms[0].context, masked.transforms[0].passes) == (4, 0, 2)
     assert affine.transforms[1].mask.tolist() == [True, True, False, False]
     model.initialise(3 * torch.randn(50, 4))
     h = torch.randn(6, model.backbone.features)
