@@ -113,26 +113,22 @@ def test_a_run_writes_its_table(
 
 def test_zukos_side_computes_the_same_density_as_ours() -> None:
     theirs = flows.ZukoMixture(flows.zuko.flows.NICE, hidden_features=[64] * 3).double()
-    ours = flows.SharedMixture(flows.AffineCoupling).double()
-    for one, other in zip(ours.head.flow.transforms, theirs.flow.transform.transforms, strict=True):
+    ours = flows.diagonal(flows.AffineCoupling).double()
+    for one, other in zip(ours.flow.transforms, theirs.flow.transform.transforms, strict=True):
         one.load_state_dict(other.state_dict())
-    logits, loc, log_scale = theirs.flow.base.phi
+    K, D = flows.COMPONENTS, flows.FEATURES
+    (made,) = theirs.flow.base.hyper
     with torch.no_grad():
-        ours.head.projection.weight.zero_()
-        parts = ours.head._split(ours.head.projection.bias)
-        parts["logits"].copy_(logits)
-        parts["loc"].copy_(loc.flatten())
-        precision = (-2 * log_scale).exp().flatten() - ours.head.floor
-        keep = precision > 1e-3
-        parts["diagonal"].copy_(precision.clamp(min=1e-3).expm1().log())
-        log_scale.copy_(
-            torch.where(keep, precision + ours.head.floor, 1e-3 + ours.head.floor)
-            .log()
-            .mul(-0.5)
-            .view_as(log_scale)
-        )
-    values = torch.randn(50, flows.FEATURES, dtype=torch.float64)
-    torch.testing.assert_close(ours(values), theirs(values), rtol=1e-4, atol=1e-2)
+        # All deviations 1: ours come of a softplus, theirs of an exponential.
+        made.weight[K + K * D :], made.bias[K + K * D :] = 0, 0
+        ours.projection.weight.copy_(made.weight)
+        ours.projection.bias.copy_(made.bias)
+        one = torch.ones(K * D, dtype=torch.float64)
+        ours.projection.bias[K + K * D :] = ours._before_softplus(one)
+    h = torch.randn(50, flows.HIDDEN, dtype=torch.float64)
+    values = torch.randn(50, D, dtype=torch.float64)
+    found, expected = ours(h).log_prob(values), theirs(h).log_prob(values)
+    torch.testing.assert_close(found, expected, rtol=1e-4, atol=1e-3)
 
 
 def test_the_readme_holds_every_row_of_the_flows() -> None:
