@@ -80,7 +80,7 @@ def test_a_head_with_a_normalisation_begins_as_the_mixture_of_normalised_frames(
     flowed = FlowMixtureHead(3, 4, flow=flow, conditional=conditional)
     plain = MixtureHead(3, 4)
     plain.projection.load_state_dict(flowed.projection.state_dict())
-    flowed.initialise(frames)
+    flowed.eval().initialise(frames)  # in training mode, meeting the frames would set it as well
     plain.initialise((frames - mean) / deviation)
     h = torch.randn(400, 4)
     expected = plain(h).log_prob((frames - mean) / deviation) - deviation.log().sum()
