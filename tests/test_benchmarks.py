@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 import torch
 
-from benchmarks import density, measure, opponents
+from benchmarks import density, flows, measure, opponents
 from benchmarks.measure import Comparison, compare, peak_memory
 
 README = Path(density.__file__).with_name("README.md").read_text()
@@ -109,3 +109,29 @@ def test_a_run_writes_its_table(
     assert text.startswith("before\n") and text.endswith("after\n") and "old" not in text
     assert "| (8, 2, 3, 1) | plain | 1 |" in text
     assert "| (8, 2, 3, 1) | plain | 1 |" in capsys.readouterr().out
+
+
+def test_zukos_side_computes_the_same_density_as_ours() -> None:
+    theirs = flows.ZukoMixture(flows.zuko.flows.NICE, hidden_features=[64] * 3).double()
+    ours = flows.diagonal(flows.AffineCoupling).double()
+    for one, other in zip(ours.flow.transforms, theirs.flow.transform.transforms, strict=True):
+        one.load_state_dict(other.state_dict())
+    K, D = flows.COMPONENTS, flows.FEATURES
+    (made,) = theirs.flow.base.hyper
+    with torch.no_grad():
+        # All deviations 1: ours come of a softplus, theirs of an exponential.
+        made.weight[K + K * D :], made.bias[K + K * D :] = 0, 0
+        ours.projection.weight.copy_(made.weight)
+        ours.projection.bias.copy_(made.bias)
+        one = torch.ones(K * D, dtype=torch.float64)
+        ours.projection.bias[K + K * D :] = ours._before_softplus(one)
+    h = torch.randn(50, flows.HIDDEN, dtype=torch.float64)
+    values = torch.randn(50, D, dtype=torch.float64)
+    found, expected = ours(h).log_prob(values), theirs(h).log_prob(values)
+    torch.testing.assert_close(found, expected, rtol=1e-4, atol=1e-3)
+
+
+def test_the_readme_holds_every_row_of_the_flows() -> None:
+    table = README.split(flows.BEGIN)[1].split(flows.END)[0]
+    for row in flows.ROWS:
+        assert f"| {row.name} | {row.against} |" in table

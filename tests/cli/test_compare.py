@@ -78,7 +78,7 @@ def test_jobs_are_cores_unless_there_is_a_gpu(
         (["--jobs", "-1"], "expected --jobs of 1 or more trainings at a time, found -1: leave"),
         (["--sweep", "head.ranks=1"], "no model has a key 'head.ranks': the nearest are model.hea"),
         (["--sweep", "head.components=2,x"], "model.head.components: expected int, found x"),
-        (["--sweep", "head.rank=0,9"], "1 of 4 models cannot be, nothing was trained: rmdn,head"),
+        (["--sweep", "head.rank=0,9"], "2 of 4 models cannot be, nothing was trained: rmdn,head"),
         (["--seconds", "9"], "expected --seconds with --budget seconds, found --budget steps"),
         (["--budget", "seconds", "--params", "9"], "expected --params with --budget params"),
         (["--budget", "params", "--params", "9"], "parameters within 1 %: 1 gives"),

@@ -28,6 +28,8 @@ class FlowKind:
     """What float32 may lose there and back within 5 sigmas: 3 times what was measured."""
     ours: bool = True
     """Begins as the identity and says what is wrong with its context, as zuko's own do not."""
+    widest: int = 512
+    """Features of the widest frame far out; one pass a feature takes its time."""
 
     def __str__(self) -> str:
         return self.name
@@ -63,6 +65,7 @@ def _flow_inverts(kind: FlowKind, context: int) -> None:
         with torch.no_grad():
             z = transform(y)
             assert (z - y).abs().max() > 0.1, "the identity is no test of an inverse"
+            assert kind.round_trip <= 1e-5, "the most that any flow may lose"
             torch.testing.assert_close(transform.inv(z), y, atol=kind.round_trip, rtol=0)
             torch.testing.assert_close(transform(transform.inv(y)), y, atol=1e-4, rtol=0)
 
@@ -72,13 +75,16 @@ def _flow_log_det_is_autograds(kind: FlowKind, context: int) -> None:
         flow = perturbed(kind.make(4, context)).to(dtype)
         given = contexts(context, 1, dtype)
         transform = flow(None if given is None else given[0])
+        found = []
         for y in 3 * torch.randn(10, 4, dtype=dtype):
             jacobian = torch.autograd.functional.jacobian(transform, y)
             z, ladj = transform.call_and_ladj(y)
-            assert ladj.dtype == dtype and ladj.shape == () and ladj.abs() > 1e-3
+            assert ladj.dtype == dtype and ladj.shape == ()
+            found.append(ladj.abs())
             torch.testing.assert_close(transform(y), z)
             expected = jacobian.slogdet().logabsdet
             torch.testing.assert_close(ladj, expected, atol=tolerance, rtol=0)
+        assert max(found) > 1e-2, "a volume that stays is no test of a determinant"
 
 
 def _flow_density_integrates_to_one(kind: FlowKind, context: int) -> None:
@@ -107,12 +113,15 @@ def _flow_gradients_reach_every_parameter(kind: FlowKind, context: int) -> None:
 
 
 def _flow_is_finite_far_out(kind: FlowKind, context: int) -> None:
-    for features in (2, 31, 512):
+    for features in (2, 31, kind.widest):
         flow = perturbed(kind.make(features, context))
         for sigmas in (20.0, -20.0):
             y = torch.full((3, features), sigmas, requires_grad=True)
-            z, ladj = flow(contexts(context, 3)).call_and_ladj(y)
+            transform = flow(contexts(context, 3))
+            z, ladj = transform.call_and_ladj(y)
             assert z.isfinite().all() and ladj.isfinite().all()
+            if features < 512:
+                assert transform.inv(y.detach()).isfinite().all()
             (0.5 * z.square().sum() - ladj.sum()).backward()
             assert_finite_gradients(dict(flow.named_parameters()) | {"y": y}, nonzero=False)
 

@@ -52,12 +52,16 @@ def dense(head: nn.Module, h: Tensor, raw: Tensor, y: Tensor) -> Tensor:
 def dense_flow(head: nn.Module, h: Tensor, raw: Tensor, y: Tensor) -> Tensor:
     """Adds autograd's log-determinant to the density of z."""
     found = []
-    for context, numbers, frame in zip(
+    for whole, numbers, frame in zip(
         *(tensor.flatten(0, -2) for tensor in (h, raw, y)), strict=True
     ):
-        transform = head.flow(context if head.conditional else None)
+        context = whole
+        columns = head.conditional
+        if not isinstance(columns, bool):
+            context = context[list(columns)]
+        transform = head.flow(context if columns else None)
         jacobian = torch.autograd.functional.jacobian(transform, frame)
-        density = dense(head, context, numbers, transform(frame))
+        density = dense(head, whole, numbers, transform(frame))
         found.append(density + jacobian.slogdet().logabsdet)
     return torch.stack(found).view(h.shape[:-1])
 
@@ -126,6 +130,7 @@ FLOWS = [
     flow("spline conditional", flow=SplineCoupling, conditional=True, covariance="spherical"),
     flow("autoregressive shared", flow=MaskedAutoregressive, covariance="full", factor="tied"),
     flow("autoregressive conditional", flow=SPLINES, conditional=True),
+    flow("some columns", conditional=[2, 0]),
     flow("zuko's own", flow=zuko.flows.MaskedAutoregressiveTransform),
     flow("zuko's conditional", flow=zuko.flows.GeneralCouplingTransform, conditional=True),
 ]
