@@ -25,6 +25,8 @@ from seqmdn.data.noise import Noise
 from seqmdn.data.store import Store
 from seqmdn.data.windows import SAMPLE, SCORE, Key, WindowPlan
 
+_MOST_FRAMES, _MOST_VALUES = 100_000, 4_000_000  # to look at before training
+
 
 class SequenceDataModule(LightningDataModule):
     r"""Serves the sequences of a store, whole or in random windows, the same ones on every machine.
@@ -219,14 +221,17 @@ class SequenceDataModule(LightningDataModule):
         """Gives a batch of :meth:`sequences`, or one drawn like it, in the store's columns."""
         return self.columns.join(batch)
 
-    def sample_frames(self, limit: int = 100_000) -> Tensor:  # (N, D)
+    def sample_frames(self, limit: int | None = None) -> Tensor:  # (N, D)
         """Gives training frames after noise, for whatever looks at data before training.
 
         What is missing is NaN: no number stands for what nobody has seen.
 
         All of them in store order if they are no more than ``limit``, else ``limit`` frames from
-        randomly chosen stretches (of ``window`` or 1,000 frames), always the same ones.
+        randomly chosen stretches (of ``window`` or 1,000 frames), always the same ones. The limit
+        is 100,000 frames or, where they are wide, as many as hold 4 million values.
         """
+        if limit is None:
+            limit = max(1, min(_MOST_FRAMES, _MOST_VALUES // self.features))
         indices = self._indices("train")
         length = self.window or 1000
         pieces = [
