@@ -24,7 +24,8 @@ def save_sequences(
 
     ``.png`` and ``.svg`` show them below real ones, ``.npz`` holds ``values`` (S, T, D) and
     ``lengths`` (S,), ``.h5`` is a store like the one trained on, ``.wav`` holds all of them one
-    after another.
+    after another; the attribute ``full_scale`` says which value is as loud as sound can be, 1 where
+    a store has none.
 
     A store of drawn sequences has the names, unit, step, licence and further attributes (``kind``,
     ``levels``, ``latent_mean`` ...) of the one trained on, so that whatever reads that one reads
@@ -70,6 +71,7 @@ def save_sequences(
             import soundfile  # an optional dependency: the extra "speech"
 
             sound = np.concatenate([v[:n].ravel() for v, n in zip(values, lengths, strict=True)])
+            sound = sound / float(store.attributes.get("full_scale", 1.0))
             soundfile.write(partial, sound, int(store.attributes["sample_rate"]))
 
 

@@ -325,7 +325,8 @@ def draw(
         options: Temperatures, stop rule and seed; see :func:`seqmdn.generation.generate`.
 
     Returns:
-        The drawn sequences and the real ones.
+        The drawn sequences and the real ones, in the columns of the store. With a context, a draw
+        is no longer than the real sequence whose context it was drawn under.
 
     Raises:
         ValueError: If the context of the split is shorter than ``length``, or a real sequence is
@@ -350,7 +351,12 @@ def draw(
         prime=real.values[:, :prime] if prime else None,
         **options,
     )
-    return drawn, real
+    if real.context is not None:
+        # What a context says ends where the sequence ends that it belongs to.
+        ends = real.lengths.to(drawn.lengths)
+        drawn = drawn._replace(lengths=torch.minimum(drawn.lengths, ends))
+        drawn = drawn._replace(values=drawn.values.where(drawn.mask().unsqueeze(-1), 0))
+    return run.data.whole(drawn), run.data.whole(real)
 
 
 def _check_unused(out: Path, config: Namespace) -> None:

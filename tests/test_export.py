@@ -165,6 +165,10 @@ def test_sound_is_all_sequences_one_after_another(
     ((sound, rate),) = written
     rows = [drawn.values[i, :n].flatten() for i, n in enumerate([5, 2, 4])]
     assert np.array_equal(sound, torch.cat(rows).numpy()) and rate == 8000
+    look = {"kind": "audio", "full_scale": 32768}
+    levels = Store(write_store(tmp_path / "b.h5", sample_rate=8000, attributes=look))
+    save(tmp_path / "out" / "b.wav", drawn, levels, best)
+    np.testing.assert_allclose(written[1][0] * 32768, sound, rtol=1e-6)
 
 
 @pytest.mark.parametrize(

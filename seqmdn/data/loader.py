@@ -13,6 +13,7 @@ from numpy.typing import NDArray
 from torch.utils.data import DataLoader, Dataset, Sampler
 
 from seqmdn.data.batch import Batch, collate
+from seqmdn.data.columns import Columns
 from seqmdn.data.noise import Noise
 from seqmdn.data.store import Store
 from seqmdn.data.windows import Key
@@ -21,13 +22,15 @@ from seqmdn.data.windows import Key
 class Items(Dataset[Batch]):
     """Reads the items of a list of keys as one batch."""
 
-    def __init__(self, store: Store, noise: Noise | None) -> None:
+    def __init__(self, store: Store, noise: Noise | None, columns: Columns) -> None:
         self.store = store
         self.noise = noise
+        self.columns = columns
 
     def item(self, key: Key) -> tuple[NDArray[np.float32], NDArray[np.float32] | None, int | None]:
         """Gives values, context, and the first frame that counts if not all do."""
-        values, context = self.store.read(key.sequence, key.begin, key.stop)
+        stored = self.store.read(key.sequence, key.begin, key.stop)
+        values, context = self.columns.split(*stored)
         if self.noise is not None:
             values = self.noise.draw(values, np.random.default_rng(key.seed))
         return values, context, None if key.first is None else key.first - key.begin

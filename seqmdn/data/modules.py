@@ -7,7 +7,7 @@ __all__ = ["SequenceDataModule"]
 import re
 import subprocess
 import sys
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Sequence
 from pathlib import Path
 from typing import Literal
 
@@ -18,11 +18,14 @@ from numpy.typing import NDArray
 from torch import Tensor
 
 from seqmdn.data.batch import Batch
+from seqmdn.data.columns import Columns
 from seqmdn.data.layout import SPLITS
 from seqmdn.data.loader import Items, Loader
 from seqmdn.data.noise import Noise
 from seqmdn.data.store import Store
 from seqmdn.data.windows import SAMPLE, SCORE, Key, WindowPlan
+
+_MOST_FRAMES, _MOST_VALUES = 100_000, 4_000_000  # to look at before training
 
 
 class SequenceDataModule(LightningDataModule):
@@ -58,18 +61,21 @@ class SequenceDataModule(LightningDataModule):
         eval_batch_size: Sequences a scoring step and rank, ``batch_size`` by default.
         workers: Processes that read ahead.
         prepare: Module that writes the store where it is missing, such as ``data_prep.digits``.
+        given: Names of columns of the stored values that a model is given as context of their own
+            frame instead of learning them (:class:`Columns`): the NLL is then that of the others,
+            given these.
         seed: Seed of the order, the windows and the noise of training.
 
     Attributes:
         features: D, features of y. This and the following are there after ``setup``.
-        context: X, features of the context.
+        context: X, features of the context, given columns included.
         unit: ``"nats/frame"`` or ``"nats/"`` with the store's word for a sequence.
         store: The store.
         name: The data set's name.
 
     Raises:
-        ValueError: If an argument makes no sense, the noise does not fit the store, or a split that
-            is asked for is empty or smaller than the number of ranks.
+        ValueError: If an argument makes no sense, the noise or the given columns do not fit the
+            store, or a split that is asked for is empty or smaller than the number of ranks.
     """
 
     features: int
@@ -90,6 +96,7 @@ class SequenceDataModule(LightningDataModule):
         workers: int = 0,
         prepare: str | None = None,
         seed: int = 0,
+        given: Sequence[str] = (),
     ) -> None:
         super().__init__()
         least = {
@@ -121,6 +128,7 @@ class SequenceDataModule(LightningDataModule):
         self.workers = workers
         self.prepare = prepare
         self.seed = seed
+        self.given = given
 
     def prepare_data(self) -> None:
         """Writes the store with the ``prepare`` module if it is missing."""
@@ -145,8 +153,16 @@ class SequenceDataModule(LightningDataModule):
             return
         store = Store(self.path)
         noise = self.noise
-        self.features = store.features if noise is None else noise.features(store.features)
-        self.context = store.context_features
+        columns = Columns(store, self.given)
+        learned = len(columns.learned)
+        self.features = learned if noise is None else noise.features(learned)
+        if columns.given and self.features != learned:
+            raise ValueError(
+                f"{self.path}: expected noise that keeps the columns where some are given, found "
+                f"{noise}, which makes {self.features} of {learned}: give none"
+            )
+        self.context = store.context_features + len(columns.given)
+        self.columns = columns
         word = store.attributes.get("sequence", "sequence")
         self.unit = "nats/frame" if self.per == "frame" else f"nats/{word}"
         self.name = store.name
@@ -201,14 +217,21 @@ class SequenceDataModule(LightningDataModule):
         """Gives these sequences of a split, whole, as :meth:`batches` would."""
         return self._items()[[self._score_key(split, int(index)) for index in indices]]
 
-    def sample_frames(self, limit: int = 100_000) -> Tensor:  # (N, D)
+    def whole(self, batch: Batch) -> Batch:
+        """Gives a batch of :meth:`sequences`, or one drawn like it, in the store's columns."""
+        return self.columns.join(batch)
+
+    def sample_frames(self, limit: int | None = None) -> Tensor:  # (N, D)
         """Gives training frames after noise, for whatever looks at data before training.
 
         What is missing is NaN: no number stands for what nobody has seen.
 
         All of them in store order if they are no more than ``limit``, else ``limit`` frames from
-        randomly chosen stretches (of ``window`` or 1,000 frames), always the same ones.
+        randomly chosen stretches (of ``window`` or 1,000 frames), always the same ones. The limit
+        is 100,000 frames or, where they are wide, as many as hold 4 million values.
         """
+        if limit is None:
+            limit = max(1, min(_MOST_FRAMES, _MOST_VALUES // self.features))
         indices = self._indices("train")
         length = self.window or 1000
         pieces = [
@@ -247,7 +270,8 @@ class SequenceDataModule(LightningDataModule):
             return None
         scores = []
         for index in self._indices(split).tolist():
-            entropy = self.noise.entropy(self.store.read(index)[0])
+            values, _ = self.columns.split(*self.store.read(index))
+            entropy = self.noise.entropy(values)
             if entropy is None:
                 return None
             scores.append(entropy.mean() if self.per == "frame" else entropy.sum())
@@ -279,7 +303,7 @@ class SequenceDataModule(LightningDataModule):
         return (1, 0) if trainer is None else (trainer.world_size, trainer.global_rank)
 
     def _items(self) -> Items:
-        return Items(self.store, self.noise)
+        return Items(self.store, self.noise, self.columns)
 
     def _score_key(self, split: str, index: int) -> Key:
         seed = (SCORE, SPLITS.index(split), index)

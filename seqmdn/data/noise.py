@@ -37,17 +37,21 @@ class Noise(ABC):
 
 
 class UniformDequantise(Noise):
-    r"""Spreads each integer level over the cell above it: :math:`y = x + w u`, :math:`u \sim U(0,
-    1)`.
+    r"""Spreads each level over the cell above it, or around it: :math:`y = x + w u`, :math:`u \sim
+    U(0, 1)`, or :math:`U(-\tfrac12, \tfrac12)` where the cell is centred.
+
+    Values whose sum matters, such as the offsets of a pen, want centred cells: the sum of many
+    others drifts by half a cell each. Rounding a draw to its level takes the noise away again.
 
     The bits of the levels follow from the density of y: :math:`-\log_2 P(x) \le -\log_2 p(y) -
-    \log_2 w` a feature, on average over u. Every y lies strictly between :math:`x` and :math:`x +
-    w` in float32, so that a logit with these borders never meets one of them: u is drawn from the
-    midpoints of :math:`2^{15}` equal cells, which is exact for levels below 256 times w, and beyond
-    that a sum that float32 rounds to a border is moved to the next number inside.
+    \log_2 w` a feature, on average over u. Every y lies strictly inside its cell in float32, so
+    that a logit with these borders never meets one of them: u is drawn from the midpoints of
+    :math:`2^{15}` equal parts, which is exact for levels below 256 times w, and beyond that a sum
+    that float32 rounds to a border is moved to the next number inside.
 
     Args:
         width: w, the distance between two levels.
+        centred: Whether a level is the middle of its cell rather than its lower border.
 
     Raises:
         ValueError: If the width is not positive, or (on drawing) if float32 has no number between a
@@ -63,27 +67,31 @@ class UniformDequantise(Noise):
         True
         >>> round(float(y.mean()), 1)
         16.5
+        >>> y = UniformDequantise(centred=True).draw(levels, np.random.default_rng(0))
+        >>> bool((y.round() == levels).all())
+        True
     """
 
-    def __init__(self, width: float = 1.0) -> None:
+    def __init__(self, width: float = 1.0, centred: bool = False) -> None:
         if not 0 < width < np.inf:
             raise ValueError(f"UniformDequantise expected a positive finite width, found {width}")
         self.width = width
+        self.centred = centred
 
     def draw(self, values: Array, rng: np.random.Generator) -> Array:
         uniform = (rng.integers(0, _CELLS, size=values.shape) + 0.5) / _CELLS
-        low = np.asarray(values, np.float32)
-        high = (low.astype(np.float64) + self.width).astype(np.float32)
+        border = np.asarray(values, np.float64) - (0.5 * self.width if self.centred else 0.0)
+        low, high = border.astype(np.float32), (border + self.width).astype(np.float32)
         above, below = np.nextafter(low, high), np.nextafter(high, low)
         if not (above < high).all():
             raise ValueError(
                 f"UniformDequantise expected levels of distance {self.width} that float32 can "
-                f"tell apart, found a level of {np.abs(low).max():g}: rescale the stored values"
+                f"tell apart, found a level of {np.abs(values).max():g}: rescale the stored values"
             )
-        return np.clip((low + self.width * uniform).astype(np.float32), above, below)
+        return np.clip((border + self.width * uniform).astype(np.float32), above, below)
 
     def __repr__(self) -> str:
-        return f"UniformDequantise(width={self.width})"
+        return f"UniformDequantise(width={self.width}, centred={self.centred})"
 
 
 class GaussianLatents(Noise):

@@ -65,7 +65,7 @@ class Identity(Transform):
 
 
 class Standardise(Transform):
-    r"""Gives each feature mean 0 and standard deviation 1.
+    r"""Gives each feature, or all of them together, mean 0 and standard deviation 1.
 
     .. math:: z = (y - \mu) / \sigma, \qquad \log |\det| = -\sum_d \log \sigma_d
 
@@ -73,8 +73,14 @@ class Standardise(Transform):
     float64. A feature that is constant over the frames it was fitted on has no scale of its own:
     its :math:`\sigma` is 1. One that was never observed has the mean 0, too.
 
+    Features that measure one thing, such as the samples of a waveform cut into frames, are better
+    ``shared``: one :math:`\mu` and one :math:`\sigma` over all values of all features, so that
+    :math:`\log |\det| = -D \log \sigma`, and what goes on at one place of the frame looks the same
+    at every other.
+
     Args:
         features: D.
+        shared: Whether all features have one mean and one standard deviation.
 
     Raises:
         ValueError: If ``fit`` is given values that are not finite or not of shape (N, D).
@@ -84,18 +90,24 @@ class Standardise(Transform):
         >>> z, ladj = standardise.call_and_ladj(torch.tensor([6.0, 5.0]))
         >>> z.tolist(), round(ladj.item(), 4)
         ([2.0, 0.0], -0.6931)
+        >>> shared = Standardise(2, shared=True).fit(torch.tensor([[0.0, 4.0], [4.0, 0.0]]))
+        >>> shared(torch.tensor([6.0, 0.0])).tolist()
+        [2.0, -1.0]
     """
 
     mean: Tensor  # (D,)
     std: Tensor  # (D,)
 
-    def __init__(self, features: int) -> None:
+    def __init__(self, features: int, shared: bool = False) -> None:
         super().__init__()
+        self.shared = shared
         self.register_buffer("mean", torch.zeros(features))
         self.register_buffer("std", torch.ones(features))
 
     def fit(self, values: Tensor, observed: Tensor | None = None) -> Self:
         observed = _check_frames(self, values, len(self.mean), observed)
+        if self.shared:
+            values, observed = values.reshape(-1, 1), observed.reshape(-1, 1)
         values = values.detach().to(torch.float64).where(observed, 0)
         count = observed.sum(0).clamp(min=1)  # (D,)
         mean = values.sum(0) / count
@@ -120,7 +132,7 @@ class Standardise(Transform):
         return self.mean + self.std * z
 
     def extra_repr(self) -> str:
-        return f"features={len(self.mean)}"
+        return f"features={len(self.mean)}, shared={self.shared}"
 
 
 class Logit(Transform):

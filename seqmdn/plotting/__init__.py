@@ -12,7 +12,8 @@ A data set says how it wants to be seen in ``attributes``, a mapping such as a s
   (without it, between the extremes of the first row);
 - ``features``: their names; ``unit``: the unit of their values;
 - ``sample_rate``: frames (audio: samples of the waveform) a second, or ``step``: what a frame is;
-- ``y_axis``: ``"down"`` (default, as pens and screens count) or ``"up"``, for strokes.
+- ``y_axis``: ``"down"`` (default, as pens and screens count) or ``"up"``, for strokes;
+- ``resolution``: the step of the grid that the points of strokes lie on, if they do.
 """
 
 from __future__ import annotations

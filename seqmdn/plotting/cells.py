@@ -67,15 +67,18 @@ def image_grid(
     return sheet[..., 0] if shade.shape[-1] == 1 else sheet
 
 
-def stroke_lines(values: npt.ArrayLike) -> list[Array]:
+def stroke_lines(values: npt.ArrayLike, resolution: float | None = None) -> list[Array]:
     """Follow the pen: one line of points (P, 2) for each time it touches the paper.
 
     Args:
         values: The frames [dx, dy, end], (T, 3). The pen starts at the origin, moves by (dx, dy),
             draws there, and is lifted after a frame whose ``end`` is above 1/2.
+        resolution: The step of the grid that pen points lie on. Offsets are rounded to it, which
+            takes away what noise a model of such data was trained under: the sum of many offsets
+            would add it up. None leaves them as they are.
 
     Raises:
-        ValueError: If a frame does not have three values.
+        ValueError: If a frame does not have three values, or the resolution is not positive.
 
     Example:
         >>> [line.tolist() for line in stroke_lines([[1, 0, 0], [0, 1, 1], [2, 0, 1]])]
@@ -84,7 +87,12 @@ def stroke_lines(values: npt.ArrayLike) -> list[Array]:
     frames = np.asarray(values, dtype=np.float64)  # (T, 3)
     if frames.ndim != 2 or frames.shape[1] != 3:
         raise ValueError(f"expected frames [dx, dy, end], (T, 3); found {frames.shape}")
-    points = frames[:, :2].cumsum(axis=0)  # (T, 2)
+    if resolution is not None and not resolution > 0:
+        raise ValueError(f"expected a resolution above 0, or None; found {resolution}")
+    offsets = frames[:, :2]
+    if resolution is not None:
+        offsets = resolution * np.rint(offsets / resolution)
+    points = offsets.cumsum(axis=0)  # (T, 2)
     lifted = np.flatnonzero(frames[:, 2] > 0.5) + 1
     return [line for line in np.split(points, lifted) if len(line)]
 
@@ -94,7 +102,8 @@ def cell_aspect(rows: Sequence[Row], attributes: Mapping[str, Any]) -> float:
     if kind_of(attributes) == "image":
         height, width = _image_size(attributes)
         return width / height
-    lines = [stroke_lines(each) for each in rows[0].sequences if len(each)]
+    resolution = attributes.get("resolution")
+    lines = [stroke_lines(each, resolution) for each in rows[0].sequences if len(each)]
     sizes = [np.ptp(np.concatenate(each), axis=0) for each in lines]
     ratios = [across / down for across, down in sizes if across > 0 and down > 0]
     return float(np.clip(np.median(ratios), 1.0, 8.0)) if ratios else 1.0
@@ -132,7 +141,8 @@ def draw_strokes(axes: Axes, rows: Sequence[Row], attributes: Mapping[str, Any])
     upright = np.array([1.0, -1.0 if attributes.get("y_axis") == "up" else 1.0])
     for index, row in enumerate(rows):
         for column, frames in enumerate(row.sequences):
-            lines = [line for line in stroke_lines(frames) if np.isfinite(line).all()]
+            lines = stroke_lines(frames, attributes.get("resolution"))
+            lines = [line for line in lines if np.isfinite(line).all()]
             if not lines:
                 continue
             points = np.concatenate(lines)

@@ -215,6 +215,15 @@ def test_sample_frames_takes_some_of_many(path: Path, limit: int) -> None:
         assert len(frames[:, 0].unique()) >= 3
 
 
+@pytest.mark.parametrize(("features", "frames"), [(1, 100_000), (4, 100_000), (50, 80_000)])
+def test_sample_frames_holds_no_more_values_than_it_may(
+    tmp_path: Path, features: int, frames: int
+) -> None:
+    with StoreWriter(tmp_path / "a.h5", [f"x{i}" for i in range(features)], "wide", "1") as writer:
+        writer.append(np.zeros((100_001, features), np.float32), "train")
+    assert make(tmp_path / "a.h5").sample_frames().shape == (frames, features)
+
+
 def test_sample_frames_has_noise(path: Path) -> None:
     module = make(path, noise=UniformDequantise())
     frames = module.sample_frames()

@@ -32,6 +32,27 @@ def test_dequantised_levels_stay_strictly_inside_their_cell(
     assert (y < (levels.astype(np.float64) + width).astype(np.float32)).all()
 
 
+@pytest.mark.parametrize("largest", [False, True])
+@pytest.mark.parametrize("width", [1.0, 0.1, 2.0**-15])
+@pytest.mark.parametrize("steps", [2, 256, 2**16])
+def test_centred_cells_lie_around_their_level(steps: int, width: float, largest: bool) -> None:
+    levels = (width * (np.arange(steps) - steps // 2)).astype(np.float32)[:, None]
+    y = UniformDequantise(width, centred=True).draw(levels, Extreme(largest)).astype(float)
+    away = (y - levels) / width
+    assert (np.rint(y / width) == np.rint(levels / width)).all(), "rounding finds the level again"
+    # All but the last numbers before a border; float32 tells fewer of them apart far from 0.
+    assert np.abs(away[np.abs(levels[:, 0]) < 64 * width]).min() > 0.4999
+    assert (np.sign(away) == (1 if largest else -1)).all()
+
+
+def test_centred_noise_has_mean_0() -> None:
+    levels = np.tile(np.float32([[-3, 0, 7]]), (20_000, 1))
+    u = UniformDequantise(centred=True).draw(levels, np.random.default_rng(0)) - levels
+    assert stats.kstest(u.ravel() + 0.5, "uniform").pvalue > 0.01
+    above = UniformDequantise().draw(levels, np.random.default_rng(0)) - levels
+    np.testing.assert_allclose(above - u, 0.5, atol=1e-6)
+
+
 def test_dequantisation_is_exact_for_pixels() -> None:
     levels = np.repeat(np.arange(256, dtype=np.float32), 400)[:, None]
     u = UniformDequantise().draw(levels, np.random.default_rng(0)) - levels

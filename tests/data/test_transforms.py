@@ -13,6 +13,7 @@ D = 3
 MAKERS: dict[str, Callable[[], Transform]] = {
     "identity": Identity,
     "standardise": lambda: Standardise(D),
+    "standardise shared": lambda: Standardise(D, shared=True),
     "logit": lambda: Logit(D, 0, 17),
     "logit of each": lambda: Logit(D, [-1.0, 0.0, 3.0], [18.0, 17.0, 30.0]),
     "chain": lambda: Chain([Standardise(D), Logit(D, -10, 10)]),
@@ -239,6 +240,22 @@ def test_all_observed_is_what_it_was(make: Callable[[], Transform]) -> None:
     y = data(50, seed=1)
     for found, expected in zip(masked.call_and_ladj(y, seen), plain.call_and_ladj(y), strict=True):
         torch.testing.assert_close(found, expected, rtol=1e-14, atol=1e-14)
+
+
+def test_shared_standardise_has_one_scale_for_all_values() -> None:
+    values = data(200)
+    standardise = Standardise(D, shared=True).double().fit(values)
+    z, ladj = standardise.call_and_ladj(values)
+    assert z.mean().item() == pytest.approx(0, abs=1e-9)
+    assert z.std(correction=0).item() == pytest.approx(1)
+    assert standardise.mean.shape == standardise.std.shape == (D,)
+    assert len(standardise.mean.unique()) == len(standardise.std.unique()) == 1
+    expected = -D * values.std(correction=0).log()
+    torch.testing.assert_close(ladj, expected.expand(200), rtol=1e-12, atol=0)
+    seen = torch.rand(200, D) < 0.5
+    standardise.fit(values.where(seen, torch.nan), seen)
+    torch.testing.assert_close(standardise.mean, values[seen].mean().expand(D))
+    torch.testing.assert_close(standardise.std, values[seen].std(correction=0).expand(D))
 
 
 def test_standardise_is_fitted_to_what_was_observed() -> None:

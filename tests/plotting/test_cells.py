@@ -55,6 +55,26 @@ def test_pen_lines() -> None:
         stroke_lines(np.zeros((4, 2)))
 
 
+def test_pen_points_are_put_on_their_grid() -> None:
+    levels = np.array([[2, 0, 0], [0, 1, 0], [-1, 1, 1], [0, 0, 1]]) * [0.5, 0.5, 1.0]
+    noise = np.random.default_rng(0).uniform(-0.24, 0.24, size=(4, 2))
+    noisy = levels + np.pad(noise, ((0, 0), (0, 1)))
+    for found, expected in zip(stroke_lines(noisy, 0.5), stroke_lines(levels), strict=True):
+        np.testing.assert_array_equal(found, expected)
+    assert not np.array_equal(stroke_lines(noisy)[0], stroke_lines(levels)[0])
+    rows = {
+        name: [Row.of("real", "#000000", [each])] for name, each in [("n", noisy), ("l", levels)]
+    }
+    drawn = {}
+    for name, row in rows.items():
+        axes = Figure().add_subplot()
+        draw_strokes(axes, row, {**STROKES, "resolution": 0.5})
+        drawn[name] = np.concatenate(axes.collections[0].get_segments())
+    np.testing.assert_array_equal(drawn["n"], drawn["l"])
+    with pytest.raises(ValueError, match="resolution above 0, or None; found 0"):
+        stroke_lines(noisy, 0)
+
+
 def test_rows_of_images_share_their_limits() -> None:
     rows = [
         Row.of("real", "#000000", np.array([[[0.0, 1.0], [2.0, 4.0]]])),

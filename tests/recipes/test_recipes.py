@@ -13,7 +13,7 @@ ROOT = Path(__file__).parents[2]
 RECIPES = sorted(path.parent for path in ROOT.glob("recipes/*/*/base.yaml"))
 MODELS = [(recipe, model) for recipe in RECIPES for model in recipe_models(recipe)]
 # A recipe whose raw data are not in an installed package needs the folder with real data.
-NEEDS_DATA = {"carracing_latents"}
+NEEDS_DATA = {"carracing_latents", "omniglot", "kathleen", "fsdd"}
 
 
 def named(recipe: Path) -> str:

@@ -1,0 +1,168 @@
+"""What the preparations of speech have in common: recordings in, frames of samples out.
+
+A recording is a sequence; a frame holds ``size`` samples, in steps of 16 bits. The levels are
+integers, so that their density is unbounded: train with ``UniformDequantise(centred=True)``, half a
+step to either side. Bits a dimension are then bits a sample of the 16-bit waveform.
+
+- The samples behind the last whole frame are dropped and counted.
+- A recording that uses only every s-th level, as one of 8 bits widened to 16 does, is spread over
+  the s levels around its own by integers that follow from the seed, and counted.
+- A recording that cannot be read or used (``read_recording``), has another rate or width, another
+  number of samples than its list says, or fewer than two frames, is named, counted and left out;
+  with ``strict`` it is an error.
+"""
+
+from __future__ import annotations
+
+__all__ = ["Source", "folder_sha256", "run", "write_recordings"]
+
+import argparse
+import hashlib
+import os
+import sys
+from collections import Counter
+from collections.abc import Callable, Iterable
+from pathlib import Path
+from typing import Any, BinaryIO, NamedTuple
+
+import numpy as np
+from numpy.typing import NDArray
+
+from seqmdn.data import Store, StoreWriter, file_sha256
+from seqmdn.data.audio import AudioError, cut_frames, read_recording, spread_coarse
+
+BITS = 16
+SIZE = 200
+
+Prepare = Callable[[Path, Path, int, bool, int], list[str]]
+
+
+class Source(NamedTuple):
+    """One recording: where it is, what it is called and what is said.
+
+    ``samples`` is how many there are to be, where that is known.
+    """
+
+    name: str
+    open: Callable[[], BinaryIO]
+    split: str
+    text: str
+    samples: int | None = None
+
+
+def write_recordings(
+    out: Path,
+    sources: Iterable[Source],
+    rate: int,
+    size: int,
+    strict: bool,
+    seed: int,
+    **description: Any,
+) -> list[str]:
+    """Writes the store (``description`` goes to its writer); says what was left away.
+
+    Raises:
+        ValueError: If ``strict`` and a recording cannot be used, or no recording can.
+    """
+    if size < 1:
+        raise ValueError(f"expected frames of 1 sample or more, found {size}")
+    left_out, counts = [], Counter(all=0, dropped=0, coarse=0)
+    with StoreWriter(
+        out,
+        features=[f"sample {place}" for place in range(size)],
+        unit=f"step of {BITS} bits",
+        step=f"frame of {size} samples",
+        sample_rate=rate,
+        attributes={
+            "kind": "audio",
+            "sequence": "recording",
+            "full_scale": float(2 ** (BITS - 1)),
+            "seed": seed,
+        },
+        **description,
+    ) as writer:
+        for place, source in enumerate(sources):
+            counts["all"] += 1
+            try:
+                rng = np.random.default_rng([seed, place])
+                frames, dropped, step = _frames(source, rate, size, rng)
+            except AudioError as error:
+                if strict:
+                    raise ValueError(f"{source.name}: {error}") from error
+                left_out.append(f"{source.name}: {error}")
+                continue
+            counts["dropped"] += dropped
+            counts["coarse"] += step > 1
+            writer.append(frames, source.split, text=source.text)
+    return [
+        f"{counts['dropped']} samples behind the last whole frames dropped",
+        f"{counts['coarse']} recordings use fewer levels than {BITS} bits have, and are spread",
+        f"{len(left_out)} of {counts['all']} recordings left out"
+        + "".join(f"\n  {line}" for line in left_out),
+    ]
+
+
+def folder_sha256(folder: Path, names: Iterable[str]) -> str:
+    """Gives one SHA-256 for many files: that of the lines that ``sha256sum`` prints of them."""
+    lines = [f"{file_sha256(folder / name)}  {name}\n" for name in sorted(names)]
+    return hashlib.sha256("".join(lines).encode()).hexdigest()
+
+
+def run(name: str, what: str, layout: str, prepare: Prepare, arguments: list[str] | None) -> None:
+    """Runs the command line of a preparation."""
+    parser = argparse.ArgumentParser(
+        prog=f"python -m data_prep.{name}", description=f"Write {what} as one HDF5 store."
+    )
+    parser.add_argument(
+        "--source",
+        type=Path,
+        help=f"folder with {layout}, default: {name} in the folder that $SEQMDN_DATA names",
+    )
+    parser.add_argument(
+        "--out", type=Path, default=Path(f"data/{name}.h5"), help="default: %(default)s"
+    )
+    parser.add_argument(
+        "--frame", type=int, default=SIZE, help="samples a frame, default: %(default)s"
+    )
+    parser.add_argument(
+        "--strict", action="store_true", help="stop at a recording that cannot be used"
+    )
+    parser.add_argument(
+        "--seed", type=int, default=0, help="seed of what spreads coarse recordings"
+    )
+    options = parser.parse_args(arguments)
+    source = options.source
+    try:
+        if source is None:
+            if not os.environ.get("SEQMDN_DATA"):
+                raise ValueError(
+                    f"expected --source FOLDER (with {layout}) or $SEQMDN_DATA, found neither"
+                )
+            source = Path(os.environ["SEQMDN_DATA"]) / name
+        said = prepare(source, options.out, options.frame, options.strict, options.seed)
+    except (OSError, ValueError, ImportError) as error:
+        sys.exit(f"data_prep.{name}: {error}")
+    print("\n".join([*said, f"wrote {Store(options.out)}"]))
+
+
+def _frames(
+    source: Source, rate: int, size: int, rng: np.random.Generator
+) -> tuple[NDArray[np.int32], int, int]:
+    """Gives the frames (T, size), the samples dropped, and the step that the recording uses."""
+    try:
+        with source.open() as file:
+            recording = read_recording(file)
+    except FileNotFoundError as error:
+        raise AudioError("expected a recording of this name, found none") from error
+    if (recording.rate, recording.bits) != (rate, BITS):
+        raise AudioError(
+            f"expected {rate} samples a second of {BITS} bits, found {recording.rate} of "
+            f"{recording.bits} bits"
+        )
+    samples, step = spread_coarse(recording.samples, rng)
+    if source.samples not in (None, len(samples)):
+        raise AudioError(f"expected {source.samples} samples, found {len(samples)}")
+    frames, dropped = cut_frames(samples, size)
+    if len(frames) < 2:
+        raise AudioError(f"expected 2 frames of {size} samples or more, found {len(samples)}")
+    return frames, dropped, step

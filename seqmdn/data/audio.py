@@ -1,0 +1,139 @@
+"""Recordings as whole numbers of their own sample width, and the frames they are cut into."""
+
+from __future__ import annotations
+
+__all__ = ["AudioError", "Recording", "cut_frames", "read_recording", "spread_coarse"]
+
+import os
+from typing import BinaryIO, NamedTuple
+
+import numpy as np
+from numpy.typing import NDArray
+
+Samples = NDArray[np.int32]
+
+# 24 bits fill float32's digits and leave none for the noise between two levels.
+_BITS = {"PCM_S8": 8, "PCM_U8": 8, "PCM_16": 16}
+
+
+class AudioError(ValueError):
+    """A recording that cannot be used, in words that follow its name."""
+
+
+class Recording(NamedTuple):
+    """The sound of one file.
+
+    Attributes:
+        samples: (N,) int32, from -2^(bits - 1) up to 2^(bits - 1) - 1.
+        rate: Samples a second.
+        bits: The width of a sample: 1 is its smallest step.
+    """
+
+    samples: Samples
+    rate: int
+    bits: int
+
+
+def read_recording(file: str | os.PathLike[str] | BinaryIO) -> Recording:
+    """Reads a mono recording (wav, flac and what else libsndfile reads) in steps of its own width.
+
+    Args:
+        file: The file, or the stream of its bytes.
+
+    Raises:
+        AudioError: If it is no sound file, has more than one channel, samples that are not integers
+            of 8 or 16 bits, fewer samples than it announces or none, or if all samples are the same
+            (silence) or at the ends of their range (clipping).
+        FileNotFoundError: If there is no such file.
+        ModuleNotFoundError: If soundfile is not installed.
+    """
+    try:
+        import soundfile
+    except ImportError:
+        raise ModuleNotFoundError(
+            "recordings are read with soundfile, which is not installed: pip install "
+            "'seqmdn[speech]'"
+        ) from None
+    if isinstance(file, str | os.PathLike) and not os.path.isfile(file):
+        raise FileNotFoundError(f"{os.fspath(file)}: expected a sound file, found none")
+    try:
+        with soundfile.SoundFile(file) as sound:
+            bits = _BITS.get(sound.subtype)
+            if bits is None or sound.channels != 1:
+                raise AudioError(
+                    f"expected one channel of 8 or 16 bit integers, found {sound.channels} of "
+                    f"{sound.subtype}: convert it"
+                )
+            announced, rate = sound.frames, sound.samplerate
+            samples: Samples = sound.read(dtype="int32") >> (32 - bits)
+    except soundfile.LibsndfileError as error:
+        raise AudioError(f"expected a sound file, found something else ({error})") from error
+    _check_sound(samples, announced, 2 ** (bits - 1))
+    return Recording(samples, rate, bits)
+
+
+def spread_coarse(samples: Samples, rng: np.random.Generator) -> tuple[Samples, int]:
+    r"""Spreads samples that use only every s-th level evenly over the s levels around theirs.
+
+    Some recordings of 16 bits were made with fewer: all samples are multiples of :math:`s = 2^k`.
+    Between these levels a density would be free to grow without bound, by up to :math:`\log s` a
+    sample over one of all levels. With an integer from :math:`-s/2` to :math:`s/2 - 1` added, and
+    the half step that the noise of training is off centre, they are uniform over s whole steps.
+
+    Args:
+        samples: (N,)
+        rng: What draws the integers.
+
+    Returns:
+        The samples (N,), the same ones where s is 1, and s.
+
+    Example:
+        >>> spread_coarse(np.array([256, 512, -256], np.int32), np.random.default_rng(0))[1]
+        256
+        >>> samples, step = spread_coarse(np.array([3, 8], np.int32), np.random.default_rng(0))
+        >>> samples.tolist(), step
+        ([3, 8], 1)
+    """
+    common = int(np.bitwise_or.reduce(samples))
+    step = common & -common  # the lowest bit that any sample uses
+    if step <= 1:
+        return samples, 1
+    noise = rng.integers(-step // 2, step // 2, size=samples.shape, dtype=np.int32)
+    return samples + noise, step
+
+
+def cut_frames(samples: Samples, size: int) -> tuple[Samples, int]:
+    """Cuts a recording into frames; what does not fill the last one is dropped.
+
+    Padding it instead would have a model scored on silence that was never recorded.
+
+    Args:
+        samples: (N,)
+        size: Samples a frame.
+
+    Returns:
+        The frames (T, size) and the number of samples dropped.
+
+    Raises:
+        ValueError: If the size is below 1.
+
+    Example:
+        >>> frames, dropped = cut_frames(np.arange(5, dtype=np.int32), 2)
+        >>> frames.tolist(), dropped
+        ([[0, 1], [2, 3]], 1)
+    """
+    if size < 1:
+        raise ValueError(f"expected frames of 1 sample or more, found {size}")
+    count = len(samples) // size
+    return samples[: count * size].reshape(count, size), len(samples) - count * size
+
+
+def _check_sound(samples: Samples, announced: int, full: int) -> None:
+    if not len(samples) or len(samples) != announced:
+        raise AudioError(f"expected {announced or 'some'} samples, found {len(samples)}")
+    if (samples == samples[0]).all():
+        raise AudioError(f"expected sound, found {len(samples)} samples of {samples[0]}: silence")
+    if ((samples == full - 1) | (samples <= 1 - full)).all():
+        raise AudioError(
+            f"expected sound, found {len(samples)} samples at the ends of their range: clipping"
+        )
