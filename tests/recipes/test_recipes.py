@@ -66,8 +66,11 @@ def test_base_and_models_split_the_configuration(recipe: Path) -> None:
 
 @pytest.mark.parametrize("recipe", RECIPES, ids=named)
 def test_readme_shows_the_committed_results(recipe: Path) -> None:
-    results = json.loads((recipe / "results.json").read_text())
     readme = (recipe / "README.md").read_text()
+    if not (recipe / "results.json").exists():  # a figure stands nowhere without its file
+        assert "**No table yet.**" in readme and "NLL," not in readme and "±" not in readme
+        return
+    results = json.loads((recipe / "results.json").read_text())
     assert markdown_table(results).strip() in readme
     assert results["command"] in readme
     assert results["command"].startswith("seqmdn compare")
