@@ -6,18 +6,13 @@ import gc
 import json
 import statistics
 import tempfile
-import threading
 import time
 from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 
 import torch
-from torch import Tensor
 from torch.profiler import ProfilerActivity, profile
-
-from seqmdn.distributions import frames
-from seqmdn.distributions.scratch import Scratch
 
 __all__ = ["Comparison", "compare", "peak_memory", "profiled"]
 
@@ -71,26 +66,12 @@ def peak_memory(work: Work) -> int:
 
     The work must release what it made: what an earlier call left behind would be counted off.
     Counted from every allocation and release that torch's profiler sees, those inside an operation
-    included; what a numerical library allocates by itself is not seen. The profiler follows one
-    thread: the arrays in which others compute their blocks are added, as if all held at one time.
+    included; what a numerical library allocates by itself is not seen.
     """
     work()  # what is allocated once and kept does not count
     gc.collect()
-    made: list[tuple[int, Scratch]] = []
-
-    class Recorded(Scratch):
-        def __init__(self, like: Tensor) -> None:
-            super().__init__(like)
-            made.append((threading.get_ident(), self))
-
-    frames.Scratch, plain = Recorded, frames.Scratch  # type: ignore[misc]
-    try:
-        with profile(activities=[ProfilerActivity.CPU], profile_memory=True) as profiled:
-            work()
-    finally:
-        frames.Scratch = plain  # type: ignore[misc]
-    here = threading.get_ident()
-    elsewhere = sum(scratch.nbytes for thread, scratch in made if thread != here)
+    with profile(activities=[ProfilerActivity.CPU], profile_memory=True) as profiled:
+        work()
     with tempfile.TemporaryDirectory() as folder:
         path = Path(folder) / "trace.json"
         profiled.export_chrome_trace(str(path))
@@ -100,7 +81,7 @@ def peak_memory(work: Work) -> int:
     for change in sorted(changes, key=lambda e: e["ts"]):
         held += change["args"]["Bytes"]
         highest = max(highest, held)
-    return highest + elsewhere
+    return highest
 
 
 def profiled(work: Work, repeats: int = 20, operations: int = 10) -> str:

@@ -18,6 +18,7 @@ from torch.distributions import (
 )
 
 from seqmdn.distributions import LowRankPrecisionNormal, Mixture
+from seqmdn.distributions.weights import mixing_weights
 
 __all__ = [
     "bivariate",
@@ -45,9 +46,9 @@ def parameters(frames: int, components: int, features: int, rank: int) -> dict[s
 
 
 def mixture(made: dict[str, Tensor]) -> Mixture:
-    """Return ours as `MixtureHead` makes it: the mixture checks the weights itself."""
+    """Return ours as `MixtureHead` makes it."""
     components = LowRankPrecisionNormal(made["loc"], made["diagonal"], made.get("factor"))
-    return Mixture(Categorical(logits=made["logits"], validate_args=False), components)
+    return Mixture(mixing_weights(made["logits"]), components)
 
 
 def ours(made: dict[str, Tensor], value: Tensor) -> Tensor:

@@ -1,16 +1,9 @@
-"""All frames of a joint mixture, block by block, and one block a thread.
-
-A block is as long as its arrays stay near a core. With several threads, each computes blocks of its
-own: operations on a block are too short to be divided, as after each the threads would wait for
-each other. torch releases Python's lock in every operation, so Python's threads do for that.
-"""
+"""All frames of a joint mixture, block by block, each as long as its arrays stay near a core."""
 
 from __future__ import annotations
 
 import math
-from collections import deque
-from collections.abc import Callable, Sequence
-from concurrent.futures import ThreadPoolExecutor
+from collections.abc import Sequence
 
 import torch
 from torch import Tensor
@@ -27,15 +20,15 @@ from seqmdn.distributions.scratch import Scratch
 
 __all__ = ["evaluate"]
 
-# Numbers in all arrays of all threads' blocks together, and the fewest in one of them: the first
-# keeps them near a core, the second keeps the arithmetic longer than what calls it.
+# Numbers in all arrays of a block together, and the fewest in one of them: the first keeps them
+# near a core, the second keeps the arithmetic longer than what calls it.
 SCRATCH, BLOCK = 9 * 2**15, 3 * 2**14
 # Numbers in one plane of a block of two features.
 PLANE = 2**16
 # Below as many features, rows of D numbers are too short to run along.
 SHORT = 12
-# Above as many threads, they would wait for Python's lock: each operation is divided instead.
-THREADS = 4
+# How much longer blocks are where several threads share each operation, and wait after it.
+LONGER = 4
 
 
 def evaluate(
@@ -69,98 +62,50 @@ def evaluate(
         None if not need else torch.empty_like(t) if len(t) == count else torch.zeros_like(t)
         for t, need in zip(tensors, wanted, strict=True)
     ]
-    # Two threads cannot add to one sum.
-    summed = any(len(t) != count for t, need in zip(tensors, wanted, strict=True) if need)
-    size, threads = _division(tensors, planar, summed)
+    size = _block_size(tensors, planar)
     log_prob = value.new_empty(count)
     parts = log_prob.split(size)
     inputs = [_blocks(tensor, order, count, size) for tensor in tensors]
     outputs = [_blocks(one, order, count, size) for one in gradients]
     weights = [None] * len(parts) if gradient is None else gradient.split(size)
-    left = deque(range(len(parts)))  # which threads may pop from at the same time
-
-    def work() -> None:
-        scratch = Scratch(value)
-        while left:
-            try:
-                i = left.popleft()
-            except IndexError:  # another thread was faster
-                return
-            log_weights, loc, diagonal, columns, values = (blocks[i] for blocks in inputs)
-            assert log_weights is not None and loc is not None and diagonal is not None
-            assert columns is not None and values is not None
-            targets = Targets._make([*(one[i] for one in outputs), shared]) if any(wanted) else None
-            found = None
-            if planar:
-                found = planar_log_prob(
-                    log_weights, loc, diagonal, columns, values, scratch, targets, weights[i]
-                )
-            if found is None:
-                found = block_log_prob(
-                    order,
-                    _dense(log_weights, scratch, "log_weights"),
-                    _dense(loc, scratch, "loc"),
-                    _dense(diagonal, scratch, "diagonal"),
-                    columns,
-                    _dense(values, scratch, "value"),
-                    scratch,
-                    targets,
-                    weights[i],
-                )
-            parts[i].copy_(found)
-
-    _run(work, min(threads, len(parts)))
+    scratch = Scratch(value)
+    for i, part in enumerate(parts):
+        log_weights, loc, diagonal, columns, values = (blocks[i] for blocks in inputs)
+        assert log_weights is not None and loc is not None and diagonal is not None
+        assert columns is not None and values is not None
+        targets = Targets._make([*(one[i] for one in outputs), shared]) if any(wanted) else None
+        found = None
+        if planar:
+            found = planar_log_prob(
+                log_weights, loc, diagonal, columns, values, scratch, targets, weights[i]
+            )
+        if found is None:
+            found = block_log_prob(
+                order,
+                _dense(log_weights, scratch, "log_weights"),
+                _dense(loc, scratch, "loc"),
+                _dense(diagonal, scratch, "diagonal"),
+                columns,
+                _dense(values, scratch, "value"),
+                scratch,
+                targets,
+                weights[i],
+            )
+        part.copy_(found)
     return log_prob, gradients
 
 
-def _division(tensors: tuple[Tensor, ...], planar: bool, summed: bool) -> tuple[int, int]:
-    """Returns the number of frames of a block, and that of the threads that compute blocks."""
+def _block_size(tensors: tuple[Tensor, ...], planar: bool) -> int:
+    """Returns the number of frames of a block, so that all blocks are of one size, or nearly."""
     count, width, rank = len(tensors[-1]), tensors[1].shape[1:].numel(), tensors[3].shape[-1]
     if not tensors[-1].is_cpu:
-        return count, 1  # on a GPU there is nothing to gain from a part of the frames
-    threads = torch.get_num_threads()
-    # A pool of threads other than OpenMP's cannot be told to leave one operation to one of them.
-    alone = threads <= THREADS and torch.backends.openmp.is_available() and not summed
+        return count  # on a GPU there is nothing to gain from a part of the frames
     arrays = 1 + rank + max(1, rank - 1)  # residuals, columns and their products
-    numbers = max(BLOCK, SCRATCH // arrays)
-    if planar:
-        numbers = PLANE * 2
-    if alone:
-        numbers //= threads
-    elif threads > 1:
-        threads, numbers = 1, 4 * numbers  # longer operations, as threads wait after every one
-    else:
-        threads = 1
+    numbers = PLANE * 2 if planar else max(BLOCK, SCRATCH // arrays)
+    if torch.get_num_threads() > 1:
+        numbers *= LONGER
     blocks = math.ceil(count * width / max(1, numbers))
-    if blocks > 1:
-        blocks = min(count, threads * math.ceil(blocks / threads))
-    return math.ceil(count / blocks), threads  # all of one size, or nearly
-
-
-def _run(work: Callable[[], None], threads: int) -> None:
-    """Runs the same function on several threads, this one among them, until all return."""
-    if threads < 2:
-        return work()
-    before, inference = torch.get_num_threads(), torch.is_inference_mode_enabled()
-
-    def alone() -> None:
-        # Modes and the number of threads are each thread's own.
-        with torch.inference_mode(inference), torch.no_grad():
-            torch.set_num_threads(1)
-            work()
-
-    # Made anew, which takes a tenth of a millisecond: kept threads would not survive a fork.
-    with ThreadPoolExecutor(threads - 1) as pool:
-        others = [pool.submit(alone) for _ in range(threads - 1)]
-        try:
-            torch.set_num_threads(1)
-            work()
-        finally:
-            concluded = [other.exception() for other in others]
-            torch.set_num_threads(before)
-    for exception in concluded:
-        if exception is not None:
-            raise exception
+    return math.ceil(count / min(count, blocks))
 
 
 def _order(tensors: tuple[Tensor, ...]) -> Order:

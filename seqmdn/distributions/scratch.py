@@ -52,11 +52,6 @@ class Scratch:
             view = self._views[name, shape] = array[:size].view(shape)
         return view
 
-    @property
-    def nbytes(self) -> int:
-        """The bytes of all arrays."""
-        return sum(array.nbytes for array in self._arrays.values())
-
     def dot(self, left: Tensor, right: Tensor, features: int, out: Tensor | None = None) -> Tensor:
         """Returns the sum of products over D, which stays as a dimension of 1.
 

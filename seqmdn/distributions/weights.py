@@ -4,11 +4,34 @@ from __future__ import annotations
 
 import torch
 from torch import Tensor
-from torch.distributions import Categorical
+from torch.distributions import Categorical, Distribution
 
 from seqmdn import linalg
 
-__all__ = ["check_weights", "log_weights_of", "tempered_weights", "with_log_weights"]
+__all__ = [
+    "check_weights",
+    "log_weights_of",
+    "mixing_weights",
+    "tempered_weights",
+    "with_log_weights",
+]
+
+
+def mixing_weights(logits: Tensor) -> Categorical:
+    r"""Returns the weights :math:`\mathrm{softmax}(\text{logits})` of logits (*batch, K).
+
+    `Categorical(logits=logits)` is the same, in three times the time: with few features, that is
+    as long as a tenth of the density and its gradients. Nothing is checked, as `Mixture` does it.
+
+    Example:
+        >>> mixing_weights(torch.zeros(4)).probs
+        tensor([0.2500, 0.2500, 0.2500, 0.2500])
+    """
+    weights = Categorical.__new__(Categorical)
+    weights.logits = weights._param = torch.log_softmax(logits, dim=-1)
+    weights._num_events = logits.shape[-1]
+    Distribution.__init__(weights, logits.shape[:-1], validate_args=False)
+    return weights
 
 
 def log_weights_of(categorical: Categorical) -> Tensor:  # (*batch, K)

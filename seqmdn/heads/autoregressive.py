@@ -6,11 +6,11 @@ from dataclasses import dataclass
 
 import torch
 from torch import Size, Tensor, nn
-from torch.distributions import Categorical
 from torch.nn import functional as F
 
 from seqmdn import linalg
 from seqmdn.distributions import Autoregressive, LowRankPrecisionNormal, Mixture
+from seqmdn.distributions.weights import mixing_weights
 from seqmdn.heads.mixture import MixtureHead
 
 __all__ = ["AutoregressiveHead"]
@@ -157,7 +157,7 @@ class AutoregressiveHead(nn.Module):
             F.softplus(diagonal.unflatten(-1, (K, S))) + self.floor,
             factor.unflatten(-1, (K, S, self.rank)) if self.rank else None,
         )
-        return Mixture(Categorical(logits=logits), normal)
+        return Mixture(mixing_weights(logits), normal)
 
     def _split(self, raw: Tensor) -> dict[str, Tensor]:
         """Name the parts of what the projection gives; of its bias, they are views."""

@@ -5,11 +5,12 @@ from typing import Literal
 
 import torch
 from torch import Tensor, nn
-from torch.distributions import Categorical, Distribution, Normal
+from torch.distributions import Distribution, Normal
 from torch.nn import functional as F
 
 from seqmdn.clustering import kmeans
 from seqmdn.distributions import FactorisedMixture, LowRankPrecisionNormal, Mixture
+from seqmdn.distributions.weights import mixing_weights
 
 __all__ = ["Covariance", "MixtureHead"]
 
@@ -126,14 +127,14 @@ class MixtureHead(nn.Module):
             scale = diagonal.rsqrt().unflatten(-1, (D, K))
             loc = parts["loc"].unflatten(-1, (D, K))
             logits = parts["logits"].unflatten(-1, (D, K))
-            return FactorisedMixture(Categorical(logits=logits), Normal(loc, scale))
+            return FactorisedMixture(mixing_weights(logits), Normal(loc, scale))
         loc = parts["loc"].unflatten(-1, (K, D))  # (*batch, K, D)
         if self.covariance == "spherical":
             diagonal = diagonal.unsqueeze(-1).expand_as(loc)
         else:
             diagonal = diagonal.unflatten(-1, (K, D))
         normal = LowRankPrecisionNormal(loc, diagonal, self._factor(parts))
-        return Mixture(Categorical(logits=parts["logits"]), normal)
+        return Mixture(mixing_weights(parts["logits"]), normal)
 
     @torch.no_grad()
     def initialise(self, values: Tensor) -> None:

@@ -9,6 +9,7 @@ from torch.distributions import Categorical
 from seqmdn.distributions.weights import (
     check_weights,
     log_weights_of,
+    mixing_weights,
     tempered_weights,
     with_log_weights,
 )
@@ -50,3 +51,21 @@ def test_nan_is_refused_and_counted() -> None:
     weights = Categorical(logits=torch.tensor([[0.0, math.nan], [0.0, 0.0]]), validate_args=False)
     with pytest.raises(ValueError, match=r"weights hold 2 NaN in 4 values, shape \(2, 2\)"):
         check_weights(weights)
+
+
+def test_mixing_weights_are_those_of_the_logits() -> None:
+    logits = torch.randn(3, 4, 5, dtype=torch.float64, requires_grad=True)
+    weights, expected = mixing_weights(logits), Categorical(logits=logits)
+    assert weights.batch_shape == (3, 4) and weights.event_shape == ()
+    torch.testing.assert_close(weights.logits, expected.logits)
+    torch.testing.assert_close(weights.probs, expected.probs)
+    torch.testing.assert_close(weights.entropy(), expected.entropy())
+    assert weights.expand((2, 3, 4)).sample((7,)).shape == (7, 2, 3, 4)
+    value = torch.randint(5, (3, 4))
+    torch.testing.assert_close(weights.log_prob(value), expected.log_prob(value))
+    (found,) = torch.autograd.grad(weights.log_prob(value).sum(), logits)
+    (other,) = torch.autograd.grad(expected.log_prob(value).sum(), logits)
+    torch.testing.assert_close(found, other)
+    # What is normalised already is taken as it is.
+    assert with_log_weights(weights, torch.float64, None) is weights
+    assert log_weights_of(weights) is weights.logits
