@@ -1,0 +1,28 @@
+"""One run: a configuration becomes a folder, and the folder becomes the trained model again.
+
+A run's folder holds ``config.yaml`` (everything, defaults included), ``metrics.json``,
+``checkpoints/best.ckpt`` (lowest validation NLL) and ``checkpoints/last.ckpt``, and ``logs/`` (CSV
+and TensorBoard). A checkpoint describes its model in plain values, so that it can be rebuilt from
+the file alone, and is read with ``weights_only=True``: nothing in it is executed.
+"""
+
+from seqmdn.runs.curves import learning_clock, learning_curve
+from seqmdn.runs.drawing import draw
+from seqmdn.runs.fitting import Interrupted, Report, fit
+from seqmdn.runs.run import Run, load_run
+from seqmdn.runs.scoring import device_name, evaluate, score, versions
+
+__all__ = [
+    "Interrupted",
+    "Report",
+    "Run",
+    "device_name",
+    "draw",
+    "evaluate",
+    "fit",
+    "learning_clock",
+    "learning_curve",
+    "load_run",
+    "score",
+    "versions",
+]

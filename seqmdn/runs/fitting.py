@@ -1,0 +1,171 @@
+"""A training, from its configuration to its scores."""
+
+import json
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+from jsonargparse import Namespace
+from lightning.pytorch import Trainer, seed_everything
+from lightning.pytorch.loggers import CSVLogger, TensorBoardLogger
+
+from seqmdn.checkpoints import (
+    FORMAT,
+    AtomicCheckpointIO,
+    KeptCheckpoint,
+    load_weights,
+    read_checkpoint,
+)
+from seqmdn.configuration import fit_parser
+from seqmdn.data import SPLITS, SequenceDataModule
+from seqmdn.files import save_json
+from seqmdn.models import DensityModel
+from seqmdn.runs.run import Run, checkpoint_of, load_run
+from seqmdn.runs.scoring import score
+from seqmdn.training import DensityModule, ReportProgress, StopOnInterrupt, ValidateAtEnd
+from seqmdn.transfer import check_same_data, check_same_origin, origin_of, take_over
+
+__all__ = ["Interrupted", "Report", "fit"]
+
+Report = Callable[[int, int, float | None], None]
+
+
+class Interrupted(KeyboardInterrupt):
+    """Ctrl-C was pressed and the state of the run is safe on disk."""
+
+
+def fit(config: Namespace, out: Path, resume: bool = False, report: Report | None = None) -> Run:
+    """Train the model that a configuration describes, then score it on the test split.
+
+    Args:
+        config: What :func:`fit_parser` made of files and options.
+        out: The run's folder, made if missing.
+        resume: Go on from the newest checkpoint in the folder.
+        report: Called with (step, steps, last validation NLL) while training.
+
+    Returns:
+        The run, with the weights of the lowest validation NLL.
+
+    Raises:
+        FileExistsError: If ``resume`` is not set and the folder holds a run, or what the run would
+            overwrite.
+        FileNotFoundError: If ``resume`` is set and the folder holds no checkpoint.
+        ValueError: If ``resume`` is set and the checkpoint is damaged, of another model or of
+            another store; if the configuration names a run to begin with (``--from``) that was
+            trained on other data, or whose density is not that of the model with its weights.
+        Interrupted: After Ctrl-C, once a checkpoint is written.
+    """
+    newest = out / "checkpoints" / "last.ckpt"
+    if newest.exists() and not resume:
+        raise FileExistsError(
+            f"{out} holds a run already: go on with it by `seqmdn fit --resume {out}`, "
+            "or choose another --out"
+        )
+    if not resume:
+        _check_unused(out, config)
+    begun = read_checkpoint(newest) if resume else None
+    parser = fit_parser()
+    made = parser.instantiate(config)
+    data: SequenceDataModule = made.data
+    data.seed = config.seed
+    data.prepare_data()
+    data.setup("fit")
+    for split in SPLITS:
+        data.describe(split)  # which refuses an empty one: before the training, not after it
+    seed_everything(config.seed, workers=True, verbose=False)
+    model = made.model(data.features, data.context)
+    plain = json.loads(parser.dump(config, format="json", skip_unset=False))
+    description = {
+        "format": FORMAT,
+        "model": plain["model"],
+        "data": plain["data"],
+        "features": data.features,
+        "context": data.context,
+        "unit": data.unit,
+        "dataset": data.describe("train"),
+        "seed": config.seed,
+        "parameters": sum(p.numel() for p in model.parameters() if p.requires_grad),
+    }
+    # Before anything is written: a folder that cannot be used stays as it is.
+    source = config.get("from")
+    if begun is not None:
+        load_weights(model, begun, newest)
+        before, now = begun["seqmdn"]["dataset"]["sha256"], description["dataset"]["sha256"]
+        if before != now:
+            raise ValueError(
+                f"{out} was begun on another store than {data.path} is now: expected sha256 "
+                f"{before[:12]}, found {now[:12]}; bring that store back, or train on this one in "
+                "another --out"
+            )
+        description |= check_same_origin(begun["seqmdn"], source)
+    elif source is not None:
+        description |= _begin_with(Path(source), model, data)
+    else:
+        model.initialise(data.sample_frames())
+    module = DensityModule(
+        model, **vars(made.training), per=data.per, seed=config.seed, description=description
+    )
+    out.mkdir(parents=True, exist_ok=True)
+    parser.save(config, out / "config.yaml", overwrite=True, skip_unset=False)
+    # From here on the scores of a run that goes on are those of another model.
+    (out / "metrics.json").unlink(missing_ok=True)
+
+    stop = StopOnInterrupt(newest)
+    best = KeptCheckpoint(newest.parent, "best", monitor="val/nll")
+    last = KeptCheckpoint(newest.parent, "last")
+    table = CSVLogger(out, name="logs")
+    trainer = Trainer(
+        **{
+            **vars(made.trainer),
+            "callbacks": [
+                *(made.trainer.callbacks or []),
+                ValidateAtEnd(),
+                stop,
+                best,
+                last,
+            ]
+            + ([ReportProgress(report)] if report else []),
+        },
+        default_root_dir=out,
+        logger=[table, TensorBoardLogger(out, name="logs", version=table.version)],
+        plugins=[AtomicCheckpointIO()],
+        enable_progress_bar=False,
+    )
+    try:
+        with stop:
+            trainer.fit(
+                module, datamodule=data, ckpt_path=newest if resume else None, weights_only=True
+            )
+    except SystemExit as end:  # what Lightning makes of a KeyboardInterrupt
+        raise KeyboardInterrupt from end
+    if stop.interrupted:
+        raise Interrupted(f"stopped at step {trainer.global_step}")
+    run = load_run(out)
+    save_json(out / "metrics.json", score(run, "test") | {"seconds": module.seconds})
+    return run
+
+
+def _begin_with(source: Path, model: DensityModel, data: SequenceDataModule) -> dict[str, Any]:
+    """Give a model the weights of a run; return what tells in a description where it began."""
+    # First of all: data of another size would be refused for that.
+    check_same_data(read_checkpoint(checkpoint_of(source))["seqmdn"], data, source)
+    run = load_run(source, data.path)
+    take_over(model, run.model, data, source)
+    return origin_of(source, run.checkpoint, run.description)
+
+
+def _check_unused(out: Path, config: Namespace) -> None:
+    """Raise FileExistsError if a run that begins in ``out`` would overwrite what is not its own.
+
+    A run that stopped before its first checkpoint may begin again: it leaves a ``config.yaml``.
+    """
+    given = [Path(str(file)).resolve() for file in config.get("config") or []]
+    if (out / "config.yaml").resolve() in given:
+        found = "config.yaml, which this run is told by -c to read"
+    elif (out / "metrics.json").exists():
+        found = "metrics.json, but no checkpoint"
+    else:
+        return
+    raise FileExistsError(
+        f"{out} holds {found}, and a run would overwrite it: choose another --out, or move the file"
+    )
