@@ -13,83 +13,85 @@ batch shape (*batch) stands for as many contexts, an event is a frame of D featu
 are closed (`ClosedDistribution`): what follows stays in the family and is exact, with nothing
 approximated, rejected or sampled for. A flow has the density, the draws and the calibration.
 
-**A density fitted to data.** Points near a circle: what the second coordinate is, given the first,
-has two answers. Any module, or plain tensors as here, can give the parameters:
+**A density fitted to data.** Handwritten digits, 64 pixels of 17 grey levels, each level spread
+evenly over its cell. Ten Gaussians, which begin at the means of the ten digits; any module, or
+plain tensors as here, can give the parameters:
 
     >>> import torch
+    >>> from sklearn.datasets import load_digits
     >>> from torch.distributions import Categorical
     >>> _ = torch.manual_seed(0)
-    >>> angle = 6.2832 * torch.rand(3000)
-    >>> points = torch.stack((angle.cos(), angle.sin()), dim=-1) + 0.1 * torch.randn(3000, 2)
-    >>> known, fresh = points[:1000], points[1000:]
+    >>> images, labels = map(torch.tensor, load_digits(return_X_y=True))
+    >>> images = images.float() + torch.rand(images.shape)
+    >>> known, fresh, labels = images[:1400], images[1400:], labels[:1400]
+    >>> means = torch.stack([known[labels == digit].mean(0) for digit in range(10)])
     >>> def mixture_of(logits, loc, log_diagonal, factor):
     ...     gaussians = LowRankPrecisionNormal(loc, log_diagonal.exp(), factor)
     ...     return Mixture(Categorical(logits=logits), gaussians)
-    >>> parameters = [torch.zeros(8), known[:8].clone(), torch.ones(8, 2), torch.ones(8, 2, 1)]
-    >>> optimiser = torch.optim.Adam([p.requires_grad_() for p in parameters], lr=0.05)
-    >>> for _ in range(150):
+    >>> start = torch.zeros(10), means, -torch.ones(10, 64), 0.1 * torch.randn(10, 64, 2)
+    >>> parameters = [tensor.requires_grad_() for tensor in start]
+    >>> optimiser = torch.optim.Adam(parameters, lr=0.05)
+    >>> for _ in range(80):
     ...     optimiser.zero_grad()
     ...     loss = -mixture_of(*parameters).log_prob(known).mean()
     ...     loss.backward()
     ...     optimiser.step()
-    >>> circle = mixture_of(*(p.detach() for p in parameters))
-    >>> round(-circle.log_prob(fresh).mean().item(), 1)  # nats a point, of which 0.95 is the least
-    1.0
+    >>> digits = mixture_of(*(p.detach() for p in parameters))
+    >>> bits = -digits.log_prob(fresh).mean() / 64 / torch.tensor(2.0).log()
+    >>> round(bits.item(), 1)  # a pixel; log2(17) = 4.1 for knowing nothing
+    2.9
 
-**Conditioning.** What is known of a frame fills in the rest. Entries that are not known are not
-read; `observed` says which are. The weights follow the evidence:
+**Conditioning.** What is known of a frame fills in the rest: here the upper half of a digit its
+lower one. The density of the 32 pixels that are left is again such a mixture, exact, with every
+weight updated by how well its Gaussian explains what was seen. Entries that are not known are not
+read; `observed` says which are:
 
-    >>> point = torch.tensor([0.0, float("nan")])
-    >>> second = circle.condition(point, observed=torch.tensor([True, False]))
-    >>> second.batch_shape, second.event_shape  # of the one coordinate that is left
-    (torch.Size([]), torch.Size([1]))
-    >>> torch.cat([second.icdf(q) for q in (0.1, 0.4, 0.6, 0.9)]).round(decimals=1)
-    tensor([-1.0000, -0.9000,  0.9000,  1.1000])
+    >>> upper = torch.arange(64) < 32
+    >>> lower = digits.condition(fresh, observed=upper)
+    >>> lower.batch_shape, lower.event_shape
+    (torch.Size([397]), torch.Size([32]))
+    >>> draws = lower.sample((5,))  # five lower halves for each, in one pass
+    >>> def error(guess):  # grey levels, of a pixel on average
+    ...     return round((guess - fresh[:, 32:]).abs().mean().item(), 1)
+    >>> error(digits.mean[32:]), error(lower.mean)  # without and with the upper half
+    (3.3, 2.6)
 
 The joint density is that of the part times that of the rest given the part:
 
-    >>> first = circle.marginal([0])
-    >>> product = first.log_prob(fresh[:5, :1]) + circle.condition(
-    ...     fresh[:5], observed=torch.tensor([True, False])
-    ... ).log_prob(fresh[:5, 1:])
-    >>> torch.allclose(product, circle.log_prob(fresh[:5]), atol=1e-5)
+    >>> first = digits.marginal(range(32))
+    >>> product = first.log_prob(fresh[:, :32]) + lower.log_prob(fresh[:, 32:])
+    >>> torch.allclose(product, digits.log_prob(fresh), rtol=1e-5)
     True
 
 **Missing features.** A mask, other in every frame, makes of `log_prob` the likelihood of what was
 observed; what stands in the other places is not read, and a frame of which nothing was observed
 adds 0. So it can be trained and scored on frames with holes, without filling them:
 
-    >>> nan = float("nan")
-    >>> frames = torch.tensor([[0.5, 0.8], [0.5, nan], [nan, nan]])
-    >>> found = circle.log_prob(frames, ~frames.isnan())
-    >>> found[2], torch.allclose(found[1], first.log_prob(frames[1, :1]))
-    (tensor(0.), True)
+    >>> seen = torch.rand(fresh.shape) < 0.5
+    >>> seen[0], seen[1] = upper, False
+    >>> found = digits.log_prob(fresh.where(seen, torch.nan), seen)
+    >>> torch.allclose(found[0], first.log_prob(fresh[0, :32])), found[1]
+    (True, tensor(0.))
 
 **Calibration.** Is a density right, beyond being likely? The Rosenblatt transform takes one feature
 after the other, each given those before it. Of draws of the density itself it makes independent
-uniform numbers; of real frames, only if the density is right. Too wide a one leaves the ends of
-(0, 1) empty. Here are the shares of fifths of (0, 1), first of a right density, then of one with
-twelve times the covariance:
+uniform numbers; of real frames, only if the density is right. Of the mixture's own draws half lie
+in the middle half of (0, 1), of digits that it has not seen fewer: ten Gaussians fitted to 1,400
+images are too sure of others. With a mask, each observed feature is taken given the observed ones
+before it, so that frames with holes can be judged as well:
 
-    >>> def shares(u):
-    ...     return (torch.histc(u, bins=5, min=0, max=1) / u.numel()).round(decimals=1)
-    >>> shares(circle.rosenblatt(fresh))
-    tensor([0.2000, 0.2000, 0.2000, 0.2000, 0.2000])
-    >>> gaussian = LowRankPrecisionNormal(torch.zeros(2), torch.ones(2), torch.ones(2, 1))
-    >>> shares(gaussian.tempered(scale=12.0).rosenblatt(gaussian.sample((10_000,))))
-    tensor([0.0000, 0.2000, 0.6000, 0.2000, 0.0000])
-
-With a mask, each observed feature is taken given the observed ones before it, so that frames with
-holes can be judged too:
-
-    >>> seen = torch.rand(fresh.shape) < 0.5
-    >>> shares(circle.rosenblatt(fresh, seen)[seen])
-    tensor([0.2000, 0.2000, 0.2000, 0.2000, 0.2000])
+    >>> def middle(u):
+    ...     return ((u > 0.25) & (u < 0.75)).float().mean().item()
+    >>> 0.49 < middle(digits.rosenblatt(digits.sample((400,)))) < 0.52
+    True
+    >>> middle(digits.rosenblatt(fresh)) < 0.46, middle(digits.rosenblatt(fresh, seen)[seen]) < 0.46
+    (True, True)
 
 **Of sequences.** A :class:`seqmdn.models.SequenceModel` gives such a density of each frame, given
 those before it, and ``missing=True`` makes it take frames with holes. ``seqmdn evaluate RUN --out
 calibration.png`` draws the histograms of a trained one beside the coverage of its intervals and
-regions; recipes/pixels/digits shows them of handwritten digits, with lower halves filled in.
+regions; recipes/pixels/digits shows them of the recurrent models of these digits (of which one reaches 1.8
+bits a pixel), with lower halves filled in.
 """
 
 from seqmdn.distributions.autoregressive import Autoregressive
