@@ -90,8 +90,8 @@ before it, so that frames with holes can be judged as well:
 **Of sequences.** A :class:`seqmdn.models.SequenceModel` gives such a density of each frame, given
 those before it, and ``missing=True`` makes it take frames with holes. ``seqmdn evaluate RUN --out
 calibration.png`` draws the histograms of a trained one beside the coverage of its intervals and
-regions; recipes/pixels/digits shows them of the recurrent models of these digits (of which one reaches 1.8
-bits a pixel), with lower halves filled in.
+regions. Of these digits recipes/pixels/digits shows them, with lower halves filled in row by row,
+by recurrent models of which the best needs 1.8 bits a pixel.
 """
 
 from seqmdn.distributions.autoregressive import Autoregressive
