@@ -214,7 +214,7 @@ def sweep(
     result = summarise(recipe, _metrics(tasks), command, budget=budget, only_best=True)
     described = {
         cell.name: {
-            "model": cell.model,
+            "model": cell.name.partition(",")[0],
             "settings": {key.removeprefix("model."): value for key, value in cell.settings},
             "runs": [task.out.name for task in tasks if task.model == cell.name],
         }

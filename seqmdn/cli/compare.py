@@ -23,8 +23,8 @@ from seqmdn.compare import (
 )
 from seqmdn.comparison import (
     Budget,
-    Cell,
     Task,
+    cells_of,
     check_tasks,
     distinct,
     equal_params,
@@ -63,7 +63,7 @@ def compare_command(words: list[str]) -> None:
     out: Path = options.out or Path("results", *recipe.resolve().parts[-2:])
     jobs = _jobs(options)
     names = options.models or recipe_models(recipe)
-    cells: list[Cell] = [Cell(name, name) for name in dict.fromkeys(names)]
+    cells = cells_of(names)
     if options.sweep:
         cells = sweep_cells(recipe, names, grid_of(options.sweep), overrides)
     tasks = plan(recipe, cells, options.seeds, out, overrides)
@@ -109,7 +109,12 @@ def _parser() -> argparse.ArgumentParser:
     parser.add_argument(
         "recipe", type=Path, help="a recipe's folder, such as recipes/pixels/digits"
     )
-    parser.add_argument("--models", nargs="+", help="all models of the recipe by default")
+    parser.add_argument(
+        "--models",
+        nargs="+",
+        help="names of the recipe's models, paths of other YAML files; all of the recipe's by "
+        "default",
+    )
     parser.add_argument("--seeds", type=int, default=1, help="runs a model")
     parser.add_argument("--out", type=Path, help="results/TASK/DATASET by default")
     parser.add_argument("--jobs", type=int, help="trainings at a time; one a core without a GPU")

@@ -4,6 +4,7 @@ __all__ = [
     "Budget",
     "Cell",
     "Task",
+    "cells_of",
     "check_resumable",
     "check_tasks",
     "distinct",
@@ -33,5 +34,5 @@ from seqmdn.comparison.revision import git_revision
 from seqmdn.comparison.signs import sign_test
 from seqmdn.comparison.sweep import grid_of, sweep_cells
 from seqmdn.comparison.table import markdown_table, summarise
-from seqmdn.comparison.tasks import Cell, Task, plan, recipe_models
+from seqmdn.comparison.tasks import Cell, Task, cells_of, plan, recipe_models
 from seqmdn.comparison.timing import time_drawing

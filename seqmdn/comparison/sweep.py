@@ -10,7 +10,7 @@ from pathlib import Path
 from jsonargparse import Namespace
 
 from seqmdn.comparison.keys import resolve, settable, short
-from seqmdn.comparison.tasks import Cell, fit_arguments
+from seqmdn.comparison.tasks import Cell, cells_of, fit_arguments
 from seqmdn.configuration import ConfigurationError, fit_parser
 
 __all__ = ["grid_of", "sweep_cells"]
@@ -56,16 +56,18 @@ def sweep_cells(
 
     Args:
         recipe: The recipe's folder.
-        models: Names of its models.
+        models: Its models by name, others by the paths of their files.
         grid: The values of each key; see :func:`seqmdn.comparison.keys.resolve` for how keys may
             be shortened.
         overrides: Options that all cells have.
 
     Raises:
         ConfigurationError: If no model has a key, or a value does not parse.
-        ValueError: If the recipe has no such model.
+        FileNotFoundError: If there is no such file.
+        ValueError: If the recipe has no such model, or two have one name.
     """
-    commands = {name: fit_arguments(recipe, name, overrides) for name in dict.fromkeys(models)}
+    files = {cell.name: cell.model for cell in cells_of(models)}
+    commands = {name: fit_arguments(recipe, files[name], overrides) for name in files}
     configs = {name: fit_parser().parse_args(list(words)) for name, words in commands.items()}
     keys = {name: settable(config) for name, config in configs.items()}
     union = set().union(*keys.values())
@@ -85,7 +87,7 @@ def sweep_cells(
             settings = dict(zip(own, chosen, strict=True))
             words = _words(settings, known, configs[model])
             name = ",".join([model, *(f"{_tail(k)}={_label(v)}" for k, v in settings.items())])
-            cells.append(Cell(name, model, tuple(words), tuple(settings.items())))
+            cells.append(Cell(name, files[model], tuple(words), tuple(settings.items())))
     return cells
 
 

@@ -8,7 +8,15 @@ from jsonargparse import Namespace
 
 from seqmdn.configuration import fit_parser
 
-__all__ = ["Cell", "Task", "fit_arguments", "plan", "recipe_models"]
+__all__ = [
+    "Cell",
+    "Task",
+    "cells_of",
+    "fit_arguments",
+    "model_file",
+    "plan",
+    "recipe_models",
+]
 
 
 @dataclass(frozen=True)
@@ -17,7 +25,7 @@ class Cell:
 
     Attributes:
         name: Its name in tables, pictures and folders.
-        model: Name of the model, the stem of its file in the recipe.
+        model: The model, as :func:`model_file` takes it.
         words: Options of ``seqmdn fit`` that only this cell has.
         settings: What a sweep has set, short key and value, for its table.
     """
@@ -76,16 +84,50 @@ def recipe_models(recipe: Path) -> list[str]:
     return sorted(names, key=lambda name: (not name.startswith("rmdn"), name))
 
 
-def fit_arguments(recipe: Path, model: str, overrides: Sequence[str]) -> tuple[str, ...]:
-    """Return the command line of ``seqmdn fit`` for one model of a recipe.
+def model_file(recipe: Path, model: str) -> Path:
+    """Return the file of a model: one of the recipe's, by its name, or any other, by its path.
 
     Raises:
+        FileNotFoundError: If there is no file at that path.
         ValueError: If the recipe has no such model.
     """
+    if model.endswith(".yaml"):
+        if not Path(model).is_file():
+            raise FileNotFoundError(f"{model} is not there: expected a YAML file with a model")
+        return Path(model)
     known = recipe_models(recipe)
     if model not in known:
-        raise ValueError(f"{recipe} has no model {model!r}: choose among {', '.join(known)}")
-    return ("-c", f"{recipe}/base.yaml", "-c", f"{recipe}/{model}.yaml", *overrides)
+        raise ValueError(
+            f"{recipe} has no model {model!r}: choose among {', '.join(known)}, or name a YAML file"
+        )
+    return recipe / f"{model}.yaml"
+
+
+def cells_of(models: Sequence[str]) -> list[Cell]:
+    """Return a cell for each model, each named as its file is.
+
+    Raises:
+        ValueError: If two files have one name.
+
+    Example:
+        >>> [cell.name for cell in cells_of(["rmdn", "recipes/study/maf.yaml", "rmdn"])]
+        ['rmdn', 'maf']
+    """
+    cells = [Cell(Path(m).stem if m.endswith(".yaml") else m, m) for m in dict.fromkeys(models)]
+    names = [cell.name for cell in cells]
+    if twice := sorted({name for name in names if names.count(name) > 1}):
+        raise ValueError(f"two models are named {twice[0]!r}: rename one of the files")
+    return cells
+
+
+def fit_arguments(recipe: Path, model: str, overrides: Sequence[str]) -> tuple[str, ...]:
+    """Return the command line of ``seqmdn fit`` for one model on the data of a recipe.
+
+    Raises:
+        FileNotFoundError: If there is no such file.
+        ValueError: If the recipe has no such model.
+    """
+    return ("-c", f"{recipe}/base.yaml", "-c", str(model_file(recipe, model)), *overrides)
 
 
 def plan(
@@ -94,7 +136,8 @@ def plan(
     """Return the trainings of a comparison, every configuration checked before any starts."""
     if seeds < 1:
         raise ValueError(f"seeds must be at least 1, found {seeds}")
-    cells = [Cell(model, model) if isinstance(model, str) else model for model in models]
+    cells = [each for each in models if isinstance(each, Cell)]
+    cells += cells_of([each for each in models if isinstance(each, str)])
     commands = {cell: fit_arguments(recipe, cell.model, overrides) for cell in cells}
     tasks = []
     for cell, arguments in commands.items():
