@@ -15,7 +15,9 @@ from seqmdn.comparison import (
     Cell,
     Task,
     check_resumable,
+    grid_tables,
     markdown_table,
+    pairs_with_first,
     paper_table,
     plan,
     recipe_models,
@@ -193,9 +195,9 @@ def sweep(
     """Gather the finished runs of a grid: ``sweep.json``, ``.md``, ``.tex`` and pictures.
 
     ``sweep.json`` has the keys of ``compare.json``, each cell as one of its ``models``, pairs with
-    the best cell only, and ``sweep``: the ``keys``, and of each cell its ``model``, ``settings``
-    and ``runs``. ``sweep.png`` shows the likelihood over the grid, ``sweep_pareto.png`` against
-    what each cell costs.
+    the best cell and with the first model's cell of the same settings, and ``sweep``: the ``keys``,
+    and of each cell its ``model``, ``settings`` and ``runs``. ``sweep.md`` begins with the grid,
+    models by settings; ``sweep.png`` shows it, ``sweep_pareto.png`` what each cell costs.
 
     Args:
         recipe: The recipe's folder.
@@ -211,7 +213,9 @@ def sweep(
     Raises:
         ValueError: If the runs were not scored on the same data.
     """
-    result = summarise(recipe, _metrics(tasks), command, budget=budget, only_best=True)
+    result = summarise(
+        recipe, _metrics(tasks), command, budget=budget, pairs=pairs_with_first(cells)
+    )
     described = {
         cell.name: {
             "model": cell.name.partition(",")[0],
@@ -223,7 +227,7 @@ def sweep(
     keys = dict.fromkeys(key for each in described.values() for key in each["settings"])
     result["sweep"] = {"keys": list(keys), "cells": described}
     save_json(out / "sweep.json", result)
-    save_text(out / "sweep.md", paper_table(result))
+    save_text(out / "sweep.md", f"{grid_tables(result)}\n{paper_table(result)}")
     save_text(out / "sweep.tex", paper_table(result, "latex"))
     draw_sweep(result, out)
     return result

@@ -31,6 +31,7 @@ from seqmdn.comparison import (
     equal_seconds,
     equal_steps,
     grid_of,
+    possible,
     reuse,
     revision_warning,
     sweep_cells,
@@ -72,7 +73,13 @@ def compare_command(words: list[str]) -> None:
     tasks, same = distinct(tasks)
     for name, first in same.items():
         print(f"seqmdn: {name} is {first} by another name, and left out", file=sys.stderr)
-    check_tasks(tasks)
+    if options.possible:
+        tasks, wrong = possible(tasks)
+        for name, reason in wrong.items():
+            print(f"seqmdn: {name} cannot be, and is left out: {reason}", file=sys.stderr)
+        cells = [cell for cell in cells if cell.name not in wrong]
+    else:
+        check_tasks(tasks)
     budget = _budget(options, tasks, out, 1 if jobs > 1 else torch.get_num_threads())
     cells = [
         cell.given(*budget.words.get(cell.name, ())) for cell in cells if cell.name not in same
@@ -134,6 +141,11 @@ def _parser() -> argparse.ArgumentParser:
     parser.add_argument("--width", metavar="KEY", help="for --budget params; backbone.hidden")
     parser.add_argument(
         "--sweep", nargs="+", metavar="KEY=VALUE,...", help="a grid, such as head.components=1,5"
+    )
+    parser.add_argument(
+        "--possible",
+        action="store_true",
+        help="leave out models that cannot be, such as a rank above the number of features",
     )
     return parser
 

@@ -13,9 +13,12 @@ __all__ = [
     "equal_steps",
     "git_revision",
     "grid_of",
+    "grid_tables",
     "markdown_table",
+    "pairs_with_first",
     "paper_table",
     "plan",
+    "possible",
     "recipe_models",
     "reuse",
     "revision_warning",
@@ -26,7 +29,8 @@ __all__ = [
 ]
 
 from seqmdn.comparison.budget import Budget, equal_params, equal_seconds, equal_steps
-from seqmdn.comparison.checks import check_tasks
+from seqmdn.comparison.checks import check_tasks, possible
+from seqmdn.comparison.grid import grid_tables, pairs_with_first
 from seqmdn.comparison.paper import paper_table
 from seqmdn.comparison.resumption import check_resumable, revision_warning
 from seqmdn.comparison.reuse import distinct, reuse

@@ -9,7 +9,7 @@ from seqmdn.comparison.tasks import Task
 from seqmdn.configuration import fit_parser
 from seqmdn.data import SPLITS, SequenceDataModule
 
-__all__ = ["check_tasks", "difference", "parameters"]
+__all__ = ["check_tasks", "difference", "parameters", "possible"]
 
 
 def check_tasks(tasks: Sequence[Task]) -> dict[str, int]:
@@ -26,6 +26,34 @@ def check_tasks(tasks: Sequence[Task]) -> dict[str, int]:
         ValueError: If stores, splits, noise or units differ, the message naming the hash that
             does, or if models cannot be, the message naming each with its reason.
     """
+    sizes, wrong = _checked(tasks)
+    if wrong:
+        reasons = "; ".join(f"{name}: {reason}" for name, reason in wrong.items())
+        raise ValueError(
+            f"{len(wrong)} of {len(wrong) + len(sizes)} models cannot be, nothing was trained: "
+            f"{reasons}"
+        )
+    return sizes
+
+
+def possible(tasks: Sequence[Task]) -> tuple[list[Task], dict[str, str]]:
+    """Leave out the cells of a grid whose model cannot be, such as a rank above the features.
+
+    Returns:
+        The tasks of the others, and of each model left out the reason.
+
+    Raises:
+        FileNotFoundError: If a store is not there.
+        ValueError: If stores, splits, noise or units differ, or if no model can be.
+    """
+    sizes, wrong = _checked(tasks)
+    if not sizes:
+        check_tasks(tasks)
+    return [task for task in tasks if task.model in sizes], wrong
+
+
+def _checked(tasks: Sequence[Task]) -> tuple[dict[str, int], dict[str, str]]:
+    """Return the parameters of the models that can be, and the reasons of those that cannot."""
     sizes: dict[str, int] = {}
     wrong: dict[str, str] = {}
     modules: dict[str, SequenceDataModule] = {}
@@ -49,13 +77,7 @@ def check_tasks(tasks: Sequence[Task]) -> dict[str, int]:
             wrong[task.model] = f"{error}"
     for data in modules.values():
         data.store.close()
-    if wrong:
-        reasons = "; ".join(f"{name}: {reason}" for name, reason in wrong.items())
-        raise ValueError(
-            f"{len(wrong)} of {len(wrong) + len(sizes)} models cannot be, nothing was trained: "
-            f"{reasons}"
-        )
-    return sizes
+    return sizes, wrong
 
 
 def parameters(config: Namespace, features: int, context: int) -> int:

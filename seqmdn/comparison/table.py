@@ -24,7 +24,7 @@ def summarise(
     command: str,
     limit_valid: float | None = None,
     budget: Mapping[str, Any] | None = None,
-    only_best: bool = False,
+    pairs: Sequence[tuple[str, str]] | None = None,
 ) -> dict[str, Any]:
     r"""Return the content of ``compare.json`` from each run's metrics and the validation limit.
 
@@ -39,7 +39,7 @@ def summarise(
         command: The command that did it.
         limit_valid: The NLL on the validation split that no model can go below.
         budget: What was held equal (:class:`seqmdn.comparison.Budget`).
-        only_best: Pair every model with the best one only, instead of every two.
+        pairs: What to pair beside each model with the best one; every two models by default.
 
     Raises:
         ValueError: If the runs were not scored on the same data, or not on the test split.
@@ -73,9 +73,10 @@ def summarise(
     else:
         drawing = None
     best = min(models, key=lambda name: entries[name]["nll"])
-    pairs = [(b, a) for i, a in enumerate(models) for b in models[i + 1 :]]
-    if only_best:
-        pairs = [(name, best) for name in models if name != best]
+    if pairs is None:
+        pairs = [(b, a) for i, a in enumerate(models) for b in models[i + 1 :]]
+    else:
+        pairs = [*((name, best) for name in models if name != best), *pairs]
     return {
         "recipe": recipe.as_posix(),
         "dataset": {

@@ -79,6 +79,8 @@ def test_jobs_are_cores_unless_there_is_a_gpu(
         (["--sweep", "head.ranks=1"], "no model has a key 'head.ranks': the nearest are model.hea"),
         (["--sweep", "head.components=2,x"], "model.head.components: expected int, found x"),
         (["--sweep", "head.rank=0,9"], "2 of 4 models cannot be, nothing was trained: rmdn,head"),
+        (["--possible", "--sweep", "head.rank=8,9"], "4 of 4 models cannot be, nothing was train"),
+        (["--models", "rmdn", "foo.yaml"], "foo.yaml is not there: expected a YAML file"),
         (["--seconds", "9"], "expected --seconds with --budget seconds, found --budget steps"),
         (["--budget", "seconds", "--params", "9"], "expected --params with --budget params"),
         (["--budget", "params", "--params", "9"], "parameters within 1 %: 1 gives"),
@@ -231,8 +233,24 @@ def test_grids_that_overlap_share_their_runs(
     result, new = swept("--models", "rmdn", "--sweep", "rank=1,2", "components=2")
     assert new == ["rmdn,head.components=2,head.rank=2-0"]
     # A comparison's options are those of the grid's cells, and its names are its own.
+    other = shutil.copy(recipe / "frmdn.yaml", tmp_path / "other.yaml")
+    words = ["--possible", "--sweep", "head.components=2", "rank=0,9"]
+    result, new = swept("--models", "rmdn", str(other), *words)
+    assert new == ["other,head.components=2,head.rank=0-0"]
+    cells = result["sweep"]["cells"]
+    assert [(cell["model"], cell["runs"]) for cell in cells.values()] == [
+        ("rmdn", ["rmdn-0"]),
+        ("other", new),
+    ]
+    nll, rmdn = (entry["nll"] for entry in result["models"].values())
+    lines = (out / "sweep.md").read_text().splitlines()
+    assert lines[0] == "| NLL, nats/frame | components 2, rank 0 |"
+    assert f"{rmdn - nll:+.2f} ±".replace("-", "−") in lines[7] and "minus rmdn" in lines[5]
+    assert "other,head.components=2,head.rank=9 cannot be, and is left out: covariance=" in (
+        capsys.readouterr().err
+    )
     _, new = swept("--models", "frmdn", "rmdn", "--sweep", "head.components=2")
-    assert new == ["frmdn,head.components=2-0"]
+    assert new == [], "the same model under another name"
     captured = capsys.readouterr()
     assert "rmdn" in captured.out and "another revision" not in captured.err
 

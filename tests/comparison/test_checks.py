@@ -5,7 +5,7 @@ from pathlib import Path
 
 import pytest
 
-from seqmdn.comparison import check_tasks, grid_of, plan, sweep_cells
+from seqmdn.comparison import check_tasks, grid_of, plan, possible, sweep_cells
 from seqmdn.comparison.checks import difference, parameters
 from seqmdn.data import file_sha256
 from seqmdn.runs import load_run
@@ -39,6 +39,20 @@ def test_all_models_that_cannot_be_are_named_at_once(recipe: Path) -> None:
         reason = f"rmdn,head.rank={rank}: covariance='lowrank' needs a rank between 1 and the"
         assert reason in str(error.value)
     assert "head.rank=2" not in str(error.value)
+
+
+def test_what_cannot_be_is_left_out_of_a_grid(recipe: Path) -> None:
+    def left(*words: str) -> tuple[list[str], dict[str, str]]:
+        cells = sweep_cells(recipe, ["rmdn"], grid_of(words))
+        tasks, wrong = possible(plan(recipe, cells, 2, recipe / "out", []))
+        return [task.name for task in tasks], wrong
+
+    tasks, wrong = left("head.rank=1,2,9")
+    assert tasks == [f"rmdn,head.rank={r}, seed {s}" for r in (1, 2) for s in (0, 1)]
+    assert list(wrong) == ["rmdn,head.rank=9"]
+    assert "needs a rank between 1 and the" in wrong["rmdn,head.rank=9"]
+    with pytest.raises(ValueError, match="2 of 2 models cannot be, nothing was trained"):
+        left("head.rank=8,9")
 
 
 def test_another_store_is_refused_with_both_hashes(recipe: Path, tmp_path: Path) -> None:

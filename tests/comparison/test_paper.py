@@ -60,7 +60,7 @@ def test_latex_has_the_same_rows(result: dict[str, Any]) -> None:
 
 def test_a_sweep_has_a_column_for_each_key() -> None:
     runs = {Task(f"{m.model}", 0, (), m.out): found for m, found in runs_of(a=1.0, b=2.0).items()}
-    result = summarise(Path("recipe"), runs, "", only_best=True)
+    result = summarise(Path("recipe"), runs, "", pairs=[])
     result["sweep"] = {
         "keys": ["head.rank", "flow.hidden"],
         "cells": {

@@ -45,7 +45,7 @@ def test_cells_have_the_errors_of_their_differences(
 ) -> None:
     runs = runs_of(a=2.0, b=1.0)
     next(iter(runs.values()))["nll_per_sequence"] = [2.0, 3.0, 7.0]
-    result = summarise(Path("recipe"), runs, "", only_best=True)
+    result = summarise(Path("recipe"), runs, "", pairs=[])
     settings = {"a": {"rank": "1"}, "b": {"rank": "2"}}
     result["sweep"] = {
         "keys": ["rank"],

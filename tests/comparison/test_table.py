@@ -106,12 +106,14 @@ def test_signs_are_counted_over_sequences() -> None:
     assert pair["share_of_sequences_better"] == pytest.approx(2 / 3)
 
 
-def test_a_grid_is_paired_with_its_best_only() -> None:
-    result = summarise(Path("recipe"), runs_of(a=3.0, b=1.0, c=2.0), "", only_best=True)
+def test_a_grid_is_paired_with_its_best_and_what_is_asked_for() -> None:
+    result = summarise(Path("recipe"), runs_of(a=3.0, b=1.0, c=2.0), "", pairs=[])
     assert {name: pair["delta"] for name, pair in result["paired"].items()} == {
         "a - b": 2.0,
         "c - b": 1.0,
     }
+    more = summarise(Path("recipe"), runs_of(a=3.0, b=1.0, c=2.0), "", pairs=[("c", "a")])
+    assert more["paired"]["c - a"]["delta"] == -1.0 and len(more["paired"]) == 3
 
 
 def test_times_to_draw_are_those_of_one_measurement() -> None:

@@ -5,7 +5,7 @@ from pathlib import Path
 
 import pytest
 
-from seqmdn.comparison import plan, recipe_models
+from seqmdn.comparison import cells_of, plan, recipe_models
 from tests.small import write_recipe, write_store
 
 
@@ -36,3 +36,18 @@ def test_models_stand_in_order(recipe: Path, tmp_path: Path) -> None:
         shutil.copy(folder / "rmdn.yaml", folder / f"{name}.yaml")
     (folder / "notes.txt").write_text("")
     assert recipe_models(folder) == ["rmdn", "rmdn_lowrank", "abc", "frmdn"]
+
+
+def test_a_model_may_be_a_file_of_anywhere(recipe: Path, tmp_path: Path) -> None:
+    other = shutil.copy(recipe / "rmdn.yaml", tmp_path / "other.yaml")
+    cells = cells_of(["rmdn", str(other)])
+    assert [cell.name for cell in cells] == ["rmdn", "other"]
+    tasks = plan(recipe, cells, 1, tmp_path, [])
+    assert tasks[1].arguments[:4] == ("-c", f"{recipe}/base.yaml", "-c", str(other))
+    assert tasks[1].out == tmp_path / "runs" / "other-0"
+    assert tasks[1].config.model == tasks[0].config.model
+    with pytest.raises(FileNotFoundError, match=r"none.yaml is not there: expected a YAML file"):
+        plan(recipe, [f"{tmp_path}/none.yaml"], 1, tmp_path, [])
+    shutil.copy(recipe / "rmdn.yaml", tmp_path / "rmdn.yaml")
+    with pytest.raises(ValueError, match="two models are named 'rmdn': rename one of the files"):
+        cells_of(["rmdn", f"{tmp_path}/rmdn.yaml"])
