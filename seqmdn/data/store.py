@@ -258,6 +258,11 @@ def _identity(path: Path) -> tuple[int, int]:
 
 
 def _damaged(path: Path, error: Exception) -> ValueError:
+    if "flag values don't match" in str(error):  # HDF5 opens a file once a process
+        return ValueError(
+            f"{path} is open in this process already, in another way ({error}): close it, or open "
+            "it by h5py.File(path, locking=False)"
+        )
     return ValueError(
         f"{path}: expected a whole HDF5 file, found a truncated or damaged one ({error}): prepare "
         "or copy the store again"

@@ -164,6 +164,17 @@ def test_a_read_only_copy_is_read(path: Path, tmp_path: Path) -> None:
     folder.chmod(0o755)
 
 
+def test_a_store_that_is_open_in_another_way_is_not_called_damaged(path: Path) -> None:
+    with (
+        h5py.File(path, "r", locking=True),
+        pytest.raises(ValueError, match="is open in this process already, in another") as error,
+    ):
+        Store(path)
+    assert "truncated" not in str(error.value)
+    with h5py.File(path, "r", locking=False), Store(path) as store:
+        assert len(store) == 4
+
+
 def test_repr_says_what_it_is(path: Path) -> None:
     assert repr(Store(path)) == (
         f"Store({path}: walk, 2/1/1 sequences (train/valid/test), "
