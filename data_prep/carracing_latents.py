@@ -22,16 +22,14 @@ from __future__ import annotations
 
 __all__ = ["prepare"]
 
-import argparse
-import os
-import sys
 import zipfile
 import zlib
 from pathlib import Path
 
 import numpy as np
 
-from seqmdn.data import Store, StoreWriter, file_sha256
+from data_prep.sources import command_line, origin, require_file, run
+from seqmdn.data import StoreWriter
 
 TEST, VALID = 5, 2
 ACTIONS = ("steer", "gas", "brake")
@@ -61,7 +59,7 @@ def prepare(source: Path, out: Path) -> None:
         name="carracing latents",
         unit="standard deviations of mu (first 40 rollouts)",
         step="environment step",
-        source=[{"file": path.name, "sha256": file_sha256(path)}],
+        source=[origin(path)],
         licence="MIT (World Models)",
         command="python -m data_prep.carracing_latents --source $SEQMDN_DATA/carracing",
         attributes={
@@ -77,41 +75,18 @@ def prepare(source: Path, out: Path) -> None:
 
 def main(arguments: list[str] | None = None) -> None:
     """Runs the command line."""
-    parser = argparse.ArgumentParser(
-        prog="python -m data_prep.carracing_latents",
-        description="Write the latents of CarRacing rollouts as one HDF5 store.",
-    )
-    parser.add_argument(
-        "--source",
-        type=Path,
-        help="folder with series.npz, default: carracing in the folder that $SEQMDN_DATA names",
-    )
-    parser.add_argument(
-        "--out", type=Path, default=Path("data/carracing_latents.h5"), help="default: %(default)s"
-    )
-    options = parser.parse_args(arguments)
-    source = options.source
-    try:
-        if source is None:
-            if not os.environ.get("SEQMDN_DATA"):
-                raise ValueError(
-                    "expected --source FOLDER (the folder of series.npz) or $SEQMDN_DATA, found "
-                    "neither"
-                )
-            source = Path(os.environ["SEQMDN_DATA"]) / "carracing"
-        prepare(source, options.out)
-    except (OSError, ValueError) as error:
-        sys.exit(f"data_prep.carracing_latents: {error}")
-    print(f"wrote {Store(options.out)}")
+    what, layout = "the latents of CarRacing rollouts", "series.npz"
+    parser = command_line("carracing_latents", what, layout, folder="carracing")
+    run(parser, prepare, arguments)
 
 
 def _load(path: Path) -> dict[str, np.ndarray]:
-    if not path.is_file():
-        raise FileNotFoundError(
-            f"expected the World Models series at {path}, found no such file: record rollouts and "
-            "encode them with github.com/hardmaru/WorldModelsExperiments (carracing: extract.py, "
-            "vae_train.py, series.py), then give the folder of series.npz as --source"
-        )
+    remedy = (
+        "record rollouts and encode them with github.com/hardmaru/WorldModelsExperiments "
+        "(carracing: extract.py, vae_train.py, series.py), then give the folder of series.npz as "
+        "--source"
+    )
+    require_file(path, "the World Models series", remedy)
     try:
         with path.open("rb") as file, np.load(file, allow_pickle=False) as archive:
             arrays = {name: archive[name] for name in ("mu", "logvar", "action")}
@@ -122,6 +97,7 @@ def _load(path: Path) -> dict[str, np.ndarray]:
         TypeError,
         zipfile.BadZipFile,
         zlib.error,
+        NotImplementedError,  # a way to compress that zipfile does not know
     ) as error:
         raise ValueError(
             f"{path}: expected an npz archive of plain arrays mu, logvar and action, found "

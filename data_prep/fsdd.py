@@ -17,15 +17,13 @@ __all__ = ["prepare"]
 
 import io
 import re
-import zipfile
-import zlib
 from collections.abc import Callable
 from functools import partial
 from pathlib import Path
 from typing import BinaryIO
 
-from data_prep.recordings import SIZE, Source, folder_sha256, run, write_recordings
-from seqmdn.data import file_sha256
+from data_prep.recordings import SIZE, Source, run, write_recordings
+from data_prep.sources import folder_sha256, origin, read_zip
 
 RATE = 8_000
 TEST, VALID = 5, 5  # takes: the first ones for the test, the next for validation
@@ -38,7 +36,7 @@ def prepare(
     source: Path, out: Path, frame: int = SIZE, strict: bool = False, seed: int = 0
 ) -> list[str]:
     """Writes the store from the folder of the archive or of recordings; says what was left away."""
-    found, origin = _find(source)
+    found, described = _find(source)
     recordings = []
     for name in sorted(found, key=_order):
         match = _match(source, name)
@@ -53,7 +51,7 @@ def prepare(
         strict=strict,
         seed=seed,
         name="fsdd",
-        source=[origin],
+        source=[described],
         licence="CC BY-SA 4.0 (Free Spoken Digit Dataset)",
         command="python -m data_prep.fsdd --source $SEQMDN_DATA/fsdd "
         f"--frame {frame} --seed {seed}",
@@ -70,24 +68,13 @@ def _find(source: Path) -> tuple[dict[str, Callable[[], BinaryIO]], dict[str, st
     archive, folder = source / ARCHIVE, source / FOLDER
     found: dict[str, Callable[[], BinaryIO]]
     if archive.is_file():
-        try:
-            with zipfile.ZipFile(archive) as file:
-                content = {
-                    Path(name).name: file.read(name)
-                    for name in file.namelist()
-                    if name.endswith(".wav") and not name.startswith("__MACOSX")
-                }
-        except (zipfile.BadZipFile, zlib.error, EOFError, NotImplementedError) as error:
-            raise ValueError(
-                f"{archive}: expected a whole zip archive, found something else ({error}): "
-                "download it again"
-            ) from error
-        found = {name: partial(io.BytesIO, data) for name, data in content.items()}
-        origin = {"file": ARCHIVE, "sha256": file_sha256(archive)}
+        content = read_zip(archive, ".wav")
+        found = {Path(name).name: partial(io.BytesIO, data) for name, data in content}
+        described = origin(archive)
     elif folder.is_dir():
         names = [path.name for path in folder.glob("*.wav")]
         found = {name: partial((folder / name).open, "rb") for name in names}
-        origin = {"file": f"{FOLDER}/*.wav", "sha256": folder_sha256(folder, names)}
+        described = {"file": f"{FOLDER}/*.wav", "sha256": folder_sha256(folder, names)}
     else:
         raise FileNotFoundError(
             f"expected {ARCHIVE} or a folder {FOLDER} in {source}, found neither: take "
@@ -95,7 +82,7 @@ def _find(source: Path) -> tuple[dict[str, Callable[[], BinaryIO]], dict[str, st
         )
     if not found:
         raise ValueError(f"{source}: expected recordings such as 7_jackson_32.wav, found none")
-    return found, origin
+    return found, described
 
 
 def _match(source: Path, name: str) -> re.Match[str]:

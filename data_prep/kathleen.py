@@ -19,8 +19,9 @@ from functools import partial
 from pathlib import Path
 from typing import Any
 
-from data_prep.recordings import SIZE, Source, folder_sha256, run, write_recordings
-from seqmdn.data import SPLITS, file_sha256
+from data_prep.recordings import SIZE, Source, run, write_recordings
+from data_prep.sources import folder_sha256, origin, require_file
+from seqmdn.data import SPLITS
 
 RATE = 16_000
 LIST, FOLDER = "metadata.json", "flac16k"
@@ -55,7 +56,7 @@ def prepare(
         seed=seed,
         name="kathleen",
         source=[
-            {"file": LIST, "sha256": file_sha256(source / LIST)},
+            origin(source / LIST),
             {"file": f"{FOLDER}/*.flac", "sha256": folder_sha256(folder, there)},
         ],
         licence="CC0",
@@ -71,8 +72,7 @@ def main(arguments: list[str] | None = None) -> None:
 
 
 def _read(path: Path) -> list[dict[str, Any]]:
-    if not path.is_file():
-        raise FileNotFoundError(f"expected the list of recordings at {path}, found no such file")
+    require_file(path, "the list of recordings")
     try:
         entries = json.loads(path.read_text(encoding="utf-8"))
     except ValueError as error:

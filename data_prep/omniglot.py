@@ -31,20 +31,16 @@ from __future__ import annotations
 
 __all__ = ["prepare"]
 
-import argparse
 import math
-import os
 import re
-import sys
-import zipfile
-import zlib
 from pathlib import Path
 from typing import NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
 
-from seqmdn.data import Store, StoreWriter, file_sha256
+from data_prep.sources import command_line, origin, read_zip, require_file, run
+from seqmdn.data import StoreWriter
 
 ARCHIVES = ("strokes_background_small1.zip", "strokes_background_small2.zip")
 TRAIN, VALID = 0.7, 0.1  # of the writers; the others are for the test
@@ -94,7 +90,7 @@ def prepare(source: Path, out: Path, seed: int = 0) -> list[str]:
         name="omniglot",
         unit="pixel",
         step="pen point",
-        source=[{"file": name, "sha256": file_sha256(source / name)} for name in ARCHIVES],
+        source=[origin(source / name) for name in ARCHIVES],
         licence="MIT (Omniglot)",
         command=f"python -m data_prep.omniglot --source $SEQMDN_DATA/omniglot --seed {seed}",
         attributes={
@@ -121,35 +117,12 @@ def prepare(source: Path, out: Path, seed: int = 0) -> list[str]:
 
 def main(arguments: list[str] | None = None) -> None:
     """Runs the command line."""
-    parser = argparse.ArgumentParser(
-        prog="python -m data_prep.omniglot",
-        description="Write the pen strokes of Omniglot's two small background sets as one store.",
-    )
-    parser.add_argument(
-        "--source",
-        type=Path,
-        help="folder with the archives, default: omniglot in the folder that $SEQMDN_DATA names",
-    )
-    parser.add_argument(
-        "--out", type=Path, default=Path("data/omniglot.h5"), help="default: %(default)s"
-    )
+    what = "the pen strokes of Omniglot's two small background sets"
+    parser = command_line("omniglot", what, " and ".join(ARCHIVES))
     parser.add_argument(
         "--seed", type=int, default=0, help="seed of the split, default: %(default)s"
     )
-    options = parser.parse_args(arguments)
-    source = options.source
-    try:
-        if source is None:
-            if not os.environ.get("SEQMDN_DATA"):
-                raise ValueError(
-                    f"expected --source FOLDER (the folder of {ARCHIVES[0]}) or $SEQMDN_DATA, "
-                    "found neither"
-                )
-            source = Path(os.environ["SEQMDN_DATA"]) / "omniglot"
-        said = prepare(source, options.out, options.seed)
-    except (OSError, ValueError) as error:
-        sys.exit(f"data_prep.omniglot: {error}")
-    print("\n".join([*said, f"wrote {Store(options.out)}"]))
+    run(parser, prepare, arguments)
 
 
 def _read(source: Path) -> tuple[list[Drawing], int]:
@@ -158,24 +131,15 @@ def _read(source: Path) -> tuple[list[Drawing], int]:
     doubles = 0
     for name in ARCHIVES:
         path = source / name
-        if not path.is_file():
-            raise FileNotFoundError(
-                f"expected Omniglot's strokes at {path}, found no such file: take python/{name} "
-                "from github.com/brendenlake/omniglot and give its folder as --source"
-            )
-        try:
-            with zipfile.ZipFile(path) as archive:
-                # macOS put what it knows of each file beside it.
-                members = [
-                    (f"{path}:{member}", _MEMBER.fullmatch(member), archive.read(member))
-                    for member in archive.namelist()
-                    if member.endswith(".txt") and not member.startswith("__MACOSX")
-                ]
-        except (zipfile.BadZipFile, zlib.error, EOFError, NotImplementedError) as error:
-            raise ValueError(
-                f"{path}: expected a whole zip archive, found something else ({error}): download "
-                "it again"
-            ) from error
+        remedy = (
+            f"take python/{name} from github.com/brendenlake/omniglot and give its folder as "
+            "--source"
+        )
+        require_file(path, "Omniglot's strokes", remedy)
+        members = [
+            (f"{path}:{member}", _MEMBER.fullmatch(member), content)
+            for member, content in read_zip(path, ".txt")
+        ]
         strange = [where for where, match, _ in members if match is None]
         if strange or not members:
             raise ValueError(

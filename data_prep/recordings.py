@@ -14,12 +14,8 @@ step to either side. Bits a dimension are then bits a sample of the 16-bit wavef
 
 from __future__ import annotations
 
-__all__ = ["Source", "folder_sha256", "run", "write_recordings"]
+__all__ = ["Source", "run", "write_recordings"]
 
-import argparse
-import hashlib
-import os
-import sys
 from collections import Counter
 from collections.abc import Callable, Iterable
 from pathlib import Path
@@ -28,13 +24,13 @@ from typing import Any, BinaryIO, NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
-from seqmdn.data import Store, StoreWriter, file_sha256
+from data_prep.sources import command_line
+from data_prep.sources import run as run_command
+from seqmdn.data import StoreWriter
 from seqmdn.data.audio import AudioError, cut_frames, read_recording, spread_coarse
 
 BITS = 16
 SIZE = 200
-
-Prepare = Callable[[Path, Path, int, bool, int], list[str]]
 
 
 class Source(NamedTuple):
@@ -102,25 +98,15 @@ def write_recordings(
     ]
 
 
-def folder_sha256(folder: Path, names: Iterable[str]) -> str:
-    """Gives one SHA-256 for many files: that of the lines that ``sha256sum`` prints of them."""
-    lines = [f"{file_sha256(folder / name)}  {name}\n" for name in sorted(names)]
-    return hashlib.sha256("".join(lines).encode()).hexdigest()
-
-
-def run(name: str, what: str, layout: str, prepare: Prepare, arguments: list[str] | None) -> None:
+def run(
+    name: str,
+    what: str,
+    layout: str,
+    prepare: Callable[..., list[str]],
+    arguments: list[str] | None,
+) -> None:
     """Runs the command line of a preparation."""
-    parser = argparse.ArgumentParser(
-        prog=f"python -m data_prep.{name}", description=f"Write {what} as one HDF5 store."
-    )
-    parser.add_argument(
-        "--source",
-        type=Path,
-        help=f"folder with {layout}, default: {name} in the folder that $SEQMDN_DATA names",
-    )
-    parser.add_argument(
-        "--out", type=Path, default=Path(f"data/{name}.h5"), help="default: %(default)s"
-    )
+    parser = command_line(name, what, layout)
     parser.add_argument(
         "--frame", type=int, default=SIZE, help="samples a frame, default: %(default)s"
     )
@@ -130,19 +116,7 @@ def run(name: str, what: str, layout: str, prepare: Prepare, arguments: list[str
     parser.add_argument(
         "--seed", type=int, default=0, help="seed of what spreads coarse recordings"
     )
-    options = parser.parse_args(arguments)
-    source = options.source
-    try:
-        if source is None:
-            if not os.environ.get("SEQMDN_DATA"):
-                raise ValueError(
-                    f"expected --source FOLDER (with {layout}) or $SEQMDN_DATA, found neither"
-                )
-            source = Path(os.environ["SEQMDN_DATA"]) / name
-        said = prepare(source, options.out, options.frame, options.strict, options.seed)
-    except (OSError, ValueError, ImportError) as error:
-        sys.exit(f"data_prep.{name}: {error}")
-    print("\n".join([*said, f"wrote {Store(options.out)}"]))
+    run_command(parser, prepare, arguments)
 
 
 def _frames(

@@ -25,6 +25,7 @@ from seqmdn.comparison import (
 )
 from seqmdn.comparison.pictures import draw_comparison, draw_sweep
 from seqmdn.comparison.revision import note_revision
+from seqmdn.comparison.tasks import first_tasks
 from seqmdn.files import save_json, save_text
 from seqmdn.plotting import calibration_figure
 from seqmdn.runs import Interrupted, load_run, score
@@ -173,9 +174,9 @@ def compare(
     save_text(out / "table.md", paper_table(result))
     save_text(out / "table.tex", paper_table(result, "latex"))
     draw_comparison(tasks, result, out)
-    firsts = {task.model: found for task, found in reversed(metrics.items())}
+    firsts = first_tasks(metrics)
     calibrations = {
-        name: firsts[name]["calibration"]
+        name: metrics[firsts[name]]["calibration"]
         for name, entry in result["models"].items()
         if "crps" in entry
     }

@@ -2,7 +2,7 @@
 
 import os
 import random
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import numpy as np
@@ -44,6 +44,36 @@ def small_run(tmp_path_factory: pytest.TempPathFactory) -> Path:
     _reset()
     train(recipe, folder / "run")
     return folder / "run"
+
+
+@pytest.fixture(scope="module")
+def clone(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A recipe in folders named as those of the project are."""
+    from tests.small import write_recipe, write_store
+
+    folder = tmp_path_factory.mktemp("clone")
+    store = write_store(folder / "walks.h5", noisy=True)
+    return write_recipe(
+        folder / "recipes" / "walks" / "small", store, noise="seqmdn.data.GaussianLatents"
+    )
+
+
+@pytest.fixture
+def refusal(capsys: pytest.CaptureFixture[str]) -> Callable[..., str]:
+    """Run a comparison that must fail, whatever it has printed before; return its one message."""
+    from seqmdn.cli import main
+
+    def run(*words: object) -> str:
+        capsys.readouterr()
+        with pytest.raises(SystemExit) as caught:
+            main(["compare", *map(str, words)])
+        assert caught.value.code in (1, 2)
+        error = capsys.readouterr().err
+        assert "Traceback" not in error
+        (line,) = [line for line in error.splitlines() if line.startswith("seqmdn: ")]
+        return line
+
+    return run
 
 
 def _reset() -> None:

@@ -4,6 +4,7 @@ import json
 import math
 import shutil
 import sys
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -18,27 +19,17 @@ from seqmdn.compare import Task, compare, markdown_table, plan, score_all, train
 from seqmdn.comparison import git_revision, pictures
 from seqmdn.data import Store
 from seqmdn.runs import learning_curve, load_run, score
-from tests.small import cells, hidden_files, metrics, write_recipe, write_store
+from tests.small import cells, hidden_files, metrics, write_store
 
 ROOT = Path(__file__).parents[1]
 RUNS = ["frmdn-0", "frmdn-1", "rmdn-0", "rmdn-1"]
 
 
 @pytest.fixture(scope="module")
-def recipe(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """A recipe in folders named as those of the project are."""
-    folder = tmp_path_factory.mktemp("clone")
-    store = write_store(folder / "walks.h5", noisy=True)
-    return write_recipe(
-        folder / "recipes" / "walks" / "small", store, noise="seqmdn.data.GaussianLatents"
-    )
-
-
-@pytest.fixture(scope="module")
-def command(recipe: Path) -> list[str]:
-    out = recipe.parents[2] / "results"
+def command(clone: Path) -> list[str]:
+    out = clone.parents[2] / "results"
     options = ["--seeds", "2", "--jobs", "2", "--out", str(out), "--trainer.max_steps", "8"]
-    return ["compare", str(recipe), *options]
+    return ["compare", str(clone), *options]
 
 
 @pytest.fixture(scope="module")
@@ -51,18 +42,6 @@ def out(command: list[str]) -> Path:
 @pytest.fixture(scope="module")
 def result(out: Path) -> dict[str, Any]:
     return json.loads((out / "compare.json").read_text())
-
-
-def refused(capsys: pytest.CaptureFixture[str], *words: object) -> str:
-    """The line with which the command refuses."""
-    capsys.readouterr()
-    with pytest.raises(SystemExit) as caught:
-        main(["compare", *map(str, words)])
-    assert caught.value.code in (1, 2)
-    error = capsys.readouterr().err
-    assert "Traceback" not in error
-    (line,) = [line for line in error.splitlines() if line.startswith("seqmdn: ")]
-    return line
 
 
 # --------------------------------------------------------------------------------------------------
@@ -90,7 +69,7 @@ def test_the_files_are_there(out: Path) -> None:
 
 
 def test_the_result_has_the_keys_of_the_design(
-    result: dict[str, Any], recipe: Path, command: list[str]
+    result: dict[str, Any], clone: Path, command: list[str]
 ) -> None:
     assert list(result) == [
         "recipe",
@@ -106,7 +85,7 @@ def test_the_result_has_the_keys_of_the_design(
         "device",
         "command",
     ]
-    assert result["recipe"] == recipe.as_posix()
+    assert result["recipe"] == clone.as_posix()
     assert set(result["dataset"]) == {"name", "sha256", "test_sequences", "test_frames"}
     assert result["dataset"]["name"] == "walks" and result["dataset"]["test_sequences"] == 10
     assert result["unit"] == "nats/frame"
@@ -161,7 +140,11 @@ def test_the_numbers_are_those_of_the_runs(out: Path, result: dict[str, Any]) ->
 
 
 def test_the_picture_shows_what_the_result_says(
-    out: Path, recipe: Path, result: dict[str, Any], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    out: Path,
+    clone: Path,
+    result: dict[str, Any],
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     shown: list[dict[str, Any]] = []
 
@@ -169,13 +152,13 @@ def test_the_picture_shows_what_the_result_says(
         shown.append({"path": path, "models": models} | others)
 
     monkeypatch.setattr(pictures, "comparison_figure", keep)
-    tasks = plan(recipe, ["rmdn", "frmdn"], 2, out, ["--trainer.max_steps", "8"])
-    again = compare(recipe, tasks, tmp_path, result["command"], result["budget"])
+    tasks = plan(clone, ["rmdn", "frmdn"], 2, out, ["--trainer.max_steps", "8"])
+    again = compare(clone, tasks, tmp_path, result["command"], result["budget"])
     assert again == result
     (page,) = shown
     assert page["path"] == tmp_path / "compare.png" and page["unit"] == result["unit"]
     assert (page["limit"], page["limit_valid"]) == (result["limit"], result["limit_valid"])
-    with Store(recipe.parents[2] / "walks.h5") as store:
+    with Store(clone.parents[2] / "walks.h5") as store:
         lengths = np.resize(store.lengths[store.indices("test")], 12)
     assert page["real_lengths"].tolist() == lengths.tolist()
     assert page["real"].shape == (12, lengths.max(), 2) and page["attributes"]["name"] == "walks"
@@ -290,11 +273,11 @@ def times(out: Path) -> dict[Path, int]:
 
 
 def test_finished_runs_are_kept(
-    out: Path, command: list[str], capsys: pytest.CaptureFixture[str]
+    out: Path, command: list[str], capsys: pytest.CaptureFixture[str], refusal: Callable[..., str]
 ) -> None:
     before, old = times(out), (out / "compare.json").read_text()
     assert len(before) == 8
-    assert "keep its runs by --resume" in refused(capsys, *command[1:])
+    assert "keep its runs by --resume" in refusal(*command[1:])
     main([*command, "--resume"])
     assert times(out) == before
     new = json.loads((out / "compare.json").read_text())
@@ -305,28 +288,33 @@ def test_finished_runs_are_kept(
 
 
 def test_the_folder_is_called_as_the_recipe_by_default(
-    recipe: Path,
+    clone: Path,
     tmp_path: Path,
     monkeypatch: pytest.MonkeyPatch,
-    capsys: pytest.CaptureFixture[str],
+    refusal: Callable[..., str],
 ) -> None:
     monkeypatch.chdir(tmp_path)
     run = tmp_path / "results" / "walks" / "small" / "runs" / "rmdn-0"
     run.mkdir(parents=True)
     (run / "config.yaml").touch()
-    assert "results/walks/small holds a comparison already" in refused(capsys, recipe)
+    assert "results/walks/small holds a comparison already" in refusal(clone)
 
 
 def test_other_options_are_no_resumption(
-    out: Path, command: list[str], capsys: pytest.CaptureFixture[str]
+    out: Path, command: list[str], refusal: Callable[..., str]
 ) -> None:
     words = [word.replace("8", "9") if word == "8" else word for word in command[1:]]
-    message = refused(capsys, *words, "--resume")
+    message = refusal(*words, "--resume")
     assert "begun under another configuration: expected trainer.max_steps 9, found 8" in message
 
 
 def test_a_store_or_code_that_changed_is_told(
-    out: Path, recipe: Path, command: list[str], tmp_path: Path, capsys: pytest.CaptureFixture[str]
+    out: Path,
+    clone: Path,
+    command: list[str],
+    tmp_path: Path,
+    capsys: pytest.CaptureFixture[str],
+    refusal: Callable[..., str],
 ) -> None:
     copy = Path(shutil.copytree(out, tmp_path / "out"))
     words = [str(copy) if word == str(out) else word for word in command]
@@ -343,11 +331,11 @@ def test_a_store_or_code_that_changed_is_told(
     assert now is None or (
         len(lines) == 1 and f"revision a1b2c3 of the code, those to come of {now}" in lines[0]
     )
-    store = recipe.parents[2] / "walks.h5"
+    store = clone.parents[2] / "walks.h5"
     old = store.read_bytes()
     try:
         write_store(store, noisy=True, seed=6)
-        message = refused(capsys, *words[1:], "--resume")
+        message = refusal(*words[1:], "--resume")
     finally:
         store.write_bytes(old)
     assert f"rmdn-0 was trained on another store than {store} is now" in message
@@ -355,7 +343,7 @@ def test_a_store_or_code_that_changed_is_told(
 
 
 def test_what_was_missing_is_trained(
-    out: Path, recipe: Path, command: list[str], tmp_path: Path
+    out: Path, clone: Path, command: list[str], tmp_path: Path
 ) -> None:
     """A run that was killed before its first checkpoint, and one that was before its score."""
     copy = Path(shutil.copytree(out, tmp_path / "out"))
@@ -374,7 +362,7 @@ def test_what_was_missing_is_trained(
 
 def test_scores_are_added_to_what_is_finished(
     out: Path,
-    recipe: Path,
+    clone: Path,
     command: list[str],
     result: dict[str, Any],
     tmp_path: Path,
@@ -408,16 +396,16 @@ def test_scores_are_added_to_what_is_finished(
     monkeypatch.setattr(seqmdn.compare, "calibration_figure", lambda *page: shown.append(page))
     monkeypatch.setattr(pictures, "comparison_figure", lambda *_, **__: None)
     monkeypatch.setattr(seqmdn.compare, "score", lambda *_: pytest.fail("scored already"))
-    tasks = plan(recipe, ["rmdn", "frmdn"], 2, copy, ["--trainer.max_steps", "8"])
+    tasks = plan(clone, ["rmdn", "frmdn"], 2, copy, ["--trainer.max_steps", "8"])
     told: list[Task] = []
     score_all(tasks, scored=told.append)
     assert told == tasks
-    compare(recipe, tasks, copy, "")
+    compare(clone, tasks, copy, "")
     first = {name: runs[f"{name}-0"]["calibration"] for name in ("rmdn", "frmdn")}
     assert shown == [(copy / "calibration.png", first)]
     for name in RUNS:
         shutil.copy(out / "runs" / name / "metrics.json", copy / "runs" / name)
-    again = compare(recipe, tasks, copy, "")
+    again = compare(clone, tasks, copy, "")
     assert again["models"] == result["models"], "figures of drawing included"
     # A picture of that name may be anybody's.
     picture = (copy / "calibration.png").read_bytes()

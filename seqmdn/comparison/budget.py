@@ -12,7 +12,7 @@ from jsonargparse import Namespace
 from seqmdn.comparison.checks import parameters
 from seqmdn.comparison.keys import resolve, settable
 from seqmdn.comparison.reuse import signature
-from seqmdn.comparison.tasks import Task
+from seqmdn.comparison.tasks import Task, first_tasks
 from seqmdn.comparison.timing import clock_of, step_seconds
 from seqmdn.configuration import ConfigurationError, fit_parser
 from seqmdn.data import SequenceDataModule
@@ -68,9 +68,7 @@ def equal_seconds(
         ConfigurationError: If seconds are not positive, do not suffice for a step, or are not given
             where the first model has no number of steps, or trainings have epochs to end at.
     """
-    firsts = {task.model: task for task in reversed(tasks)}
-    firsts = dict(reversed(firsts.items()))
-    configs = {name: task.config for name, task in firsts.items()}
+    configs = {name: task.config for name, task in first_tasks(tasks).items()}
     if seconds is not None and not (seconds > 0 and math.isfinite(seconds)):
         raise ConfigurationError(f"expected --seconds above 0, found {seconds}")
     for name, config in configs.items():
@@ -143,9 +141,7 @@ def equal_params(
     words: dict[str, tuple[str, ...]] = {}
     widths: dict[str, int] = {}
     counts: dict[str, int] = {}
-    for task in tasks:
-        if task.model in words:
-            continue
+    for task in first_tasks(tasks).values():
         key, full, own, count = _counter(task, width)
         if params is None:
             params, chosen = count(own), own

@@ -1,7 +1,7 @@
 """Runs of several models as one table: means, standard errors and paired differences."""
 
 import math
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -11,6 +11,7 @@ from seqmdn.comparison.checks import difference
 from seqmdn.comparison.revision import git_revision
 from seqmdn.comparison.signs import sign_test
 from seqmdn.comparison.tasks import Task
+from seqmdn.comparison.timing import of_one_measurement
 
 __all__ = ["difference_to", "markdown_table", "summarise"]
 
@@ -67,7 +68,7 @@ def summarise(
     entries = {name: _entry(values[name], [found for _, found in runs[name]]) for name in models}
     timed = {name: runs[name][0][1].get("draw") for name in models}
     drawing = next(iter(timed.values()))
-    if _of_one_measurement(timed.values()):
+    if of_one_measurement(timed.values()):
         for name, each in timed.items():
             entries[name] |= {} if each is None else {"draw_seconds": each["seconds"]}
     else:
@@ -195,10 +196,6 @@ def _paired(first: np.ndarray, second: np.ndarray) -> dict[str, float]:
         "sequences_worse": signs.worse,
         "sign_test_p": signs.p_value,
     }
-
-
-def _of_one_measurement(timed: Iterable[Mapping[str, Any] | None]) -> bool:
-    return len({None if each is None else each["measured"] for each in timed}) == 1
 
 
 def _without(content: Mapping[str, Any], key: str) -> dict[str, Any]:

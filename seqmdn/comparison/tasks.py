@@ -1,6 +1,6 @@
 """What a comparison trains: each model of a recipe, once a seed."""
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 
@@ -12,6 +12,7 @@ __all__ = [
     "Cell",
     "Task",
     "cells_of",
+    "first_tasks",
     "fit_arguments",
     "model_file",
     "plan",
@@ -68,6 +69,20 @@ class Task:
         if self.parsed is not None:
             return self.parsed.clone()
         return fit_parser().parse_args(list(self.arguments))
+
+
+def first_tasks(tasks: Iterable[Task]) -> dict[str, Task]:
+    """Return the first training of each model by the model's name, models in their order.
+
+    Example:
+        >>> tasks = [Task(model, seed, (), Path()) for model in ("b", "a") for seed in (0, 1)]
+        >>> [task.name for task in first_tasks(tasks).values()]
+        ['b, seed 0', 'a, seed 0']
+    """
+    found: dict[str, Task] = {}
+    for task in tasks:
+        found.setdefault(task.model, task)
+    return found
 
 
 def recipe_models(recipe: Path) -> list[str]:

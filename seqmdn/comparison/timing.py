@@ -8,7 +8,7 @@ several threads, or on a GPU, that clock says little and the clock on the wall i
 import json
 import statistics
 import time
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from contextlib import contextmanager
 from datetime import UTC, datetime
 from typing import Any, Literal
@@ -17,14 +17,14 @@ import torch
 from jsonargparse import Namespace
 from lightning.pytorch import Callback, Trainer
 
-from seqmdn.comparison.tasks import Task
+from seqmdn.comparison.tasks import Task, first_tasks
 from seqmdn.configuration import fit_parser
 from seqmdn.data import SequenceDataModule
 from seqmdn.files import save_json
 from seqmdn.runs import draw, load_run
 from seqmdn.training import DensityModule
 
-__all__ = ["clock_of", "step_seconds", "time_drawing"]
+__all__ = ["clock_of", "of_one_measurement", "step_seconds", "time_drawing"]
 
 Clock = Literal["processor", "wall"]
 
@@ -76,13 +76,11 @@ def time_drawing(tasks: Sequence[Task], rounds: int = _ROUNDS) -> None:
         tasks: The finished trainings.
         rounds: Number of rounds.
     """
-    firsts = {task.model: task for task in reversed(tasks)}
-    firsts = dict(reversed(firsts.items()))
+    firsts = first_tasks(tasks)
     paths = {name: task.out / "metrics.json" for name, task in firsts.items()}
     metrics = {name: json.loads(path.read_text()) for name, path in paths.items()}
-    if len({each.get("draw", {}).get("measured") for each in metrics.values()} | {None}) == 2 and (
-        all("draw" in each for each in metrics.values())
-    ):
+    timed = [each.get("draw") for each in metrics.values()]
+    if None not in timed and of_one_measurement(timed):
         return
     runs = {name: load_run(task.out) for name, task in firsts.items()}
     found: dict[str, list[float]] = {name: [] for name in runs}
@@ -107,6 +105,22 @@ def time_drawing(tasks: Sequence[Task], rounds: int = _ROUNDS) -> None:
             "measured": measured,
         }
         save_json(paths[name], metrics[name] | {"draw": content})
+
+
+def of_one_measurement(timed: Iterable[Mapping[str, Any] | None]) -> bool:
+    """Say whether what was timed can be compared: all by turns in one run, or none at all.
+
+    Args:
+        timed: The entry ``draw`` of the ``metrics.json`` of each model, None where there is none.
+
+    Example:
+        >>> once, later = {"measured": "09:00"}, {"measured": "09:30"}
+        >>> of_one_measurement([once, once]), of_one_measurement([once, later])
+        (True, False)
+        >>> of_one_measurement([once, None]), of_one_measurement([None, None])
+        (False, True)
+    """
+    return len({None if each is None else each["measured"] for each in timed}) == 1
 
 
 class _Training:

@@ -3,52 +3,23 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
-from typing import Any, NoReturn, Protocol
 
 import torch
 from torch import Size, Tensor
-from torch.distributions import Categorical, Distribution, constraints
 
 from seqmdn import linalg
+from seqmdn.distributions.conditionals import Conditionals, Rest, Tempered
 from seqmdn.distributions.features import check_event, split_features
-from seqmdn.distributions.gaussian import LowRankPrecisionNormal
 from seqmdn.distributions.missing import check_mask, observed_only
 from seqmdn.distributions.mixture import Mixture
+from seqmdn.distributions.open import OpenDistribution
 from seqmdn.distributions.rosenblatt import check_levels
+from seqmdn.distributions.turns import Turns
 
-__all__ = ["Autoregressive", "Conditionals"]
-
-
-class Conditionals(Protocol):
-    """Makes the mixtures of G groups of S features, D = G S, each given the groups before it.
-
-    A frame has its features in the order of the density here: group g is features g S to (g + 1) S.
-    """
-
-    def every(self, frame: Tensor) -> Mixture:
-        """Returns the mixture of each group, of batch shape (*sample, *batch, G), in one pass.
-
-        Args:
-            frame: (*sample, *batch, D), of which the mixture of group g depends on groups before g.
-        """
-        ...
-
-    def one(self, group: int, before: Tensor) -> Mixture:
-        """Returns the mixture of group g, of batch shape (*sample, *batch).
-
-        Args:
-            group: g.
-            before: the groups before it, (*sample, *batch, g S).
-        """
-        ...
-
-    def nothing(self, shape: Size) -> Tensor:
-        """Returns frames without a feature yet, (*shape, 0), of the mixtures' device and dtype."""
-        ...
+__all__ = ["Autoregressive"]
 
 
-class Autoregressive(Distribution):
+class Autoregressive(OpenDistribution):
     r"""Defines a density as a product over groups of features, each given the groups before it.
 
     .. math:: p(y) = \prod_{g=1}^G p(y_g \mid y_{<g}), \quad
@@ -73,6 +44,8 @@ class Autoregressive(Distribution):
         and Hugo Larochelle, 2013.
 
     Example:
+        >>> from torch.distributions import Categorical
+        >>> from seqmdn.distributions import LowRankPrecisionNormal
         >>> class Walk:  # y_1 ~ N(0, 1), y_2 ~ N(y_1, 1)
         ...     def every(self, frame):
         ...         return self.one(1, torch.stack((0 * frame[..., 0], frame[..., 0]), dim=-1))
@@ -90,9 +63,16 @@ class Autoregressive(Distribution):
         tensor(-1.4189)
     """
 
-    arg_constraints: dict[str, constraints.Constraint] = {}
-    support = constraints.real_vector
     has_rsample = True
+    without_formula = (
+        "{} of an autoregressive density has no formula: what comes later in a frame is known only"
+        " given what comes before. Estimate it from draws of sample(), or use a MixtureHead where"
+        " you need it."
+    )
+    tied = (
+        "the conditionals hold the tensors of the module that made them. Move that module (the"
+        " head) and its input, and make the distribution again."
+    )
 
     def __init__(
         self,
@@ -102,19 +82,19 @@ class Autoregressive(Distribution):
         batch_shape: Sequence[int],
         validate_args: bool | None = None,
     ) -> None:
-        if sorted(order) != list(range(len(order))):
-            raise ValueError(
-                f"order must name each of the features 0 to {len(order) - 1} once; found"
-                f" {list(order)}."
-            )
-        if group < 1 or len(order) % group:
-            raise ValueError(
-                f"groups must have one size that divides the {len(order)} features; found {group}."
-            )
         self.conditionals = conditionals
-        self.order = list(order)
-        self.group = group
+        self.turns = Turns(list(order), group)
         super().__init__(Size(batch_shape), Size([len(order)]), validate_args=validate_args)
+
+    @property
+    def order(self) -> list[int]:
+        """The features 0 to D - 1 in the order in which they are taken."""
+        return self.turns.order
+
+    @property
+    def group(self) -> int:
+        """S, features a group."""
+        return self.turns.group
 
     @linalg.full_precision
     def mixtures(self, value: Tensor) -> Mixture:
@@ -146,14 +126,10 @@ class Autoregressive(Distribution):
         if mask is not None:
             mask = check_mask(value, mask, self.event_shape[0])
             value = observed_only(value, mask, self._validate_args)
-            seen = self._grouped(self._ordered(mask))
-            gap = (~seen.all(-1)).cumsum(-1)  # groups with a gap, up to this one
-            if bool((seen[..., 1:, :].any(-1) & (gap[..., :-1] > 0)).any()):
-                raise NotImplementedError(
-                    _ONLY_FRONT.format("log_prob of some features (a mask)", self.order)
-                )
+            seen = self.turns.grouped(self._ordered(mask))
+            self.turns.check_no_gap(seen)
         frame = self._ordered(value)
-        return self.conditionals.every(frame).log_prob(self._grouped(frame), seen).sum(-1)
+        return self.conditionals.every(frame).log_prob(self.turns.grouped(frame), seen).sum(-1)
 
     def sample(self, sample_shape: Sequence[int] = ()) -> Tensor:
         """Returns draws (*sample, *batch, D), one group after the other."""
@@ -176,8 +152,8 @@ class Autoregressive(Distribution):
         Independent and uniform on (0, 1) for draws; see `seqmdn.distributions.rosenblatt`.
         """
         frame = self._ordered(value)
-        u = self.conditionals.every(frame).rosenblatt(self._grouped(frame))
-        return self._restored(u.flatten(-2))
+        u = self.conditionals.every(frame).rosenblatt(self.turns.grouped(frame))
+        return self.turns.restored(u.flatten(-2))
 
     def inverse_rosenblatt(self, u: Tensor) -> Tensor:
         """Returns the value, (*sample, *batch, D), of which `rosenblatt` gives u.
@@ -189,7 +165,7 @@ class Autoregressive(Distribution):
         """
         check_event(u, self.event_shape[0], "u")
         check_levels(u)
-        levels = self._grouped(self._ordered(u))
+        levels = self.turns.grouped(self._ordered(u))
         shape = levels.shape[: levels.dim() - 2 - len(self.batch_shape)]
         return self._drawn(shape, lambda mixture, g: mixture.inverse_rosenblatt(levels[..., g, :]))
 
@@ -208,18 +184,14 @@ class Autoregressive(Distribution):
         """
         wanted, known = split_features(observed, self.event_shape[0])
         check_event(values, self.event_shape[0], "values")
-        front = self.order[: len(known)]
-        if set(front) != set(known) or len(known) % self.group:
-            raise NotImplementedError(_ONLY_FRONT.format("condition", self.order))
-        before = linalg.widen(values[..., front])
+        before = linalg.widen(values[..., self.turns.front(known)])
         if self._validate_args and torch.isnan(before).any():
             raise ValueError(
                 "values must not be NaN where observed is True; mark those as unobserved."
             )
+        rest = Rest(self.conditionals, before, len(known) // self.group)
         return Autoregressive(
-            _Rest(self.conditionals, before, len(known) // self.group)
-            if known
-            else self.conditionals,
+            rest if known else self.conditionals,
             [wanted.index(i) for i in self.order[len(known) :]],
             self.group,
             torch.broadcast_shapes(values.shape[:-1], self.batch_shape),
@@ -236,67 +208,20 @@ class Autoregressive(Distribution):
         Raises:
             ValueError: If one of them is not positive.
         """
-        for name, number in (("mixing", mixing), ("scale", scale)):
-            if not bool((torch.as_tensor(number) > 0).all()):
-                raise ValueError(f"{name} must be positive; found {number}.")
         return Autoregressive(
-            _Tempered(self.conditionals, mixing, scale),
+            Tempered(self.conditionals, mixing, scale),
             self.order,
             self.group,
             self.batch_shape,
             validate_args=self._validate_args,
         )
 
-    @property
-    def mean(self) -> NoReturn:
-        """Raises NotImplementedError: later means are integrals over earlier features."""
-        raise NotImplementedError(_NO_FORMULA.format("mean"))
-
-    @property
-    def variance(self) -> NoReturn:
-        """Raises NotImplementedError: later variances are integrals over earlier features."""
-        raise NotImplementedError(_NO_FORMULA.format("variance"))
-
-    @property
-    def mode(self) -> NoReturn:
-        """Raises NotImplementedError: what is likeliest first need not be likeliest together."""
-        raise NotImplementedError(_NO_FORMULA.format("mode"))
-
-    def modes(self) -> NoReturn:
-        """Raises NotImplementedError: what is likeliest first need not be likeliest together."""
-        raise NotImplementedError(_NO_FORMULA.format("modes"))
-
-    def entropy_bounds(self) -> NoReturn:
-        """Raises NotImplementedError: later entropies are integrals over earlier features."""
-        raise NotImplementedError(_NO_FORMULA.format("entropy_bounds"))
-
-    def cdf(self, value: Tensor) -> NoReturn:
-        """Raises NotImplementedError: later marginals are integrals over earlier features."""
-        raise NotImplementedError(_NO_FORMULA.format("cdf"))
-
-    def icdf(self, q: Tensor) -> NoReturn:
-        """Raises NotImplementedError: later marginals are integrals over earlier features."""
-        raise NotImplementedError(_NO_FORMULA.format("icdf"))
-
-    def marginal(self, features: Sequence[int]) -> NoReturn:
-        """Raises NotImplementedError: later marginals are integrals over earlier features."""
-        raise NotImplementedError(_NO_FORMULA.format("marginal"))
-
-    def to(self, target: Any) -> NoReturn:
-        """Raises NotImplementedError: the network's tensors belong to the module that made it."""
-        raise NotImplementedError(
-            "the conditionals hold the tensors of the module that made them. Move that module (the"
-            " head) and its input, and make the distribution again."
-        )
-
     def expand(
         self, batch_shape: Sequence[int], _instance: Autoregressive | None = None
     ) -> Autoregressive:
         new = self._get_checked_instance(Autoregressive, _instance)
-        new.conditionals, new.order, new.group = self.conditionals, self.order, self.group
-        super(Autoregressive, new).__init__(
-            Size(batch_shape), self.event_shape, validate_args=False
-        )
+        new.conditionals, new.turns = self.conditionals, self.turns
+        OpenDistribution.__init__(new, Size(batch_shape), self.event_shape, validate_args=False)
         new._validate_args = self._validate_args
         return new
 
@@ -310,88 +235,15 @@ class Autoregressive(Distribution):
     def _drawn(self, sample_shape: Sequence[int], take: Callable[[Mixture, int], Tensor]) -> Tensor:
         """Takes a value of one group after the other, each from the mixture given those before."""
         frame = self.conditionals.nothing(self._extended_shape(Size(sample_shape))[:-1])
-        for g in range(len(self.order) // self.group):
+        for g in range(self.turns.groups):
             value = take(self.conditionals.one(g, frame), g)
             frame = torch.cat((frame, value.to(frame.dtype)), dim=-1)
-        return self._restored(frame)
+        return self.turns.restored(frame)
 
     def _ordered(self, value: Tensor) -> Tensor:
-        """Returns values (*sample, *batch, D) with their features in the order of the density."""
+        """Returns values (*sample, *batch, D) checked, in the order of the density."""
         check_event(value, self.event_shape[0])
         if self._validate_args and value.is_floating_point():
             self._validate_sample(value)
         frames = torch.broadcast_shapes(value.shape[:-1], self.batch_shape)
-        return value[..., self.order].expand(*frames, -1)
-
-    def _restored(self, frame: Tensor) -> Tensor:
-        """Returns a frame with its features in the order of the data."""
-        places = sorted(range(len(self.order)), key=self.order.__getitem__)
-        return frame[..., places]
-
-    def _grouped(self, frame: Tensor) -> Tensor:  # (*batch, G, S)
-        return frame.unflatten(-1, (-1, self.group))
-
-
-@dataclass(frozen=True)
-class _Rest:
-    """The conditionals of the groups from `first` on, given the features before them."""
-
-    whole: Conditionals
-    known: Tensor  # (*sample, *batch, first S)
-    first: int
-
-    def every(self, frame: Tensor) -> Mixture:
-        mixtures = self.whole.every(self._joined(frame))
-        rest, components = slice(self.first, None), mixtures.component_distribution
-        return Mixture(
-            Categorical(logits=mixtures.mixture_distribution.logits[..., rest, :]),
-            LowRankPrecisionNormal(
-                components.loc[..., rest, :, :],
-                components.diagonal[..., rest, :, :],
-                components.factor[..., rest, :, :, :],
-            ),
-        )
-
-    def one(self, group: int, before: Tensor) -> Mixture:
-        return self.whole.one(self.first + group, self._joined(before))
-
-    def nothing(self, shape: Size) -> Tensor:
-        return self.whole.nothing(shape)
-
-    def _joined(self, frame: Tensor) -> Tensor:
-        batch = torch.broadcast_shapes(frame.shape[:-1], self.known.shape[:-1])
-        return torch.cat((self.known.expand(*batch, -1), frame.expand(*batch, -1)), dim=-1)
-
-
-@dataclass(frozen=True)
-class _Tempered:
-    """The conditionals with tempered weights and covariances."""
-
-    whole: Conditionals
-    mixing: float | Tensor
-    scale: float | Tensor
-
-    def every(self, frame: Tensor) -> Mixture:
-        mixing, scale = (
-            t.unsqueeze(-1) if isinstance(t, Tensor) and t.dim() else t
-            for t in (self.mixing, self.scale)
-        )
-        return self.whole.every(frame).tempered(mixing, scale)
-
-    def one(self, group: int, before: Tensor) -> Mixture:
-        return self.whole.one(group, before).tempered(self.mixing, self.scale)
-
-    def nothing(self, shape: Size) -> Tensor:
-        return self.whole.nothing(shape)
-
-
-_NO_FORMULA = (
-    "{} of an autoregressive density has no formula: what comes later in a frame is known only"
-    " given what comes before. Estimate it from draws of sample(), or use a MixtureHead where you"
-    " need it."
-)
-_ONLY_FRONT = (
-    "{} of an autoregressive density is exact for whole groups at the front of its order {} only:"
-    " any other features would have to be integrated out. Give the head an order with what is known"
-    " at its front, or use a MixtureHead, which has them all."
-)
+        return self.turns.ordered(value).expand(*frames, -1)

@@ -13,7 +13,7 @@ from torch.distributions.kl import register_kl
 
 from seqmdn import linalg
 from seqmdn.distributions.gaussian import LowRankPrecisionNormal
-from seqmdn.distributions.moving import doubled
+from seqmdn.linalg import doubled
 
 __all__ = ["bhattacharyya", "kl_gaussians"]
 

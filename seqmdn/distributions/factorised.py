@@ -7,7 +7,7 @@ from collections.abc import Sequence
 
 import torch
 from torch import Size, Tensor
-from torch.distributions import Categorical, Normal, constraints
+from torch.distributions import Categorical, Distribution, Normal, constraints
 
 from seqmdn import linalg
 from seqmdn.distributions.closed import ClosedDistribution
@@ -18,7 +18,12 @@ from seqmdn.distributions.implicit import attach_univariate
 from seqmdn.distributions.modes import highest, mean_shift
 from seqmdn.distributions.moving import moved
 from seqmdn.distributions.univariate import mixture_cdf, mixture_icdf
-from seqmdn.distributions.weights import log_weights_of, tempered_weights
+from seqmdn.distributions.weights import (
+    check_weights,
+    normalised_weights,
+    tempered_weights,
+    with_log_weights,
+)
 
 __all__ = ["FactorisedMixture"]
 
@@ -63,19 +68,19 @@ class FactorisedMixture(ClosedDistribution):
                 "component_distribution must be a Normal;"
                 f" found {type(component_distribution).__name__}."
             )
-        weights, components = mixture_distribution.param_shape, component_distribution.batch_shape
-        if len(components) < 2 or weights != components:
+        weights, components = mixture_distribution, component_distribution.batch_shape
+        if len(components) < 2 or weights.param_shape != components:
             raise ValueError(
                 "expected logits of mixture_distribution and component_distribution of one shape"
-                f" (*batch, D, K); found {tuple(weights)} and {tuple(components)}."
+                f" (*batch, D, K); found {tuple(weights.param_shape)} and {tuple(components)}."
             )
-        self.mixture_distribution = Categorical(
-            logits=log_weights_of(mixture_distribution), validate_args=validate_args
-        )
+        loc = linalg.widen(component_distribution.loc)
+        dtype = torch.promote_types(linalg.widen(weights._param).dtype, loc.dtype)
+        if Distribution._validate_args if validate_args is None else validate_args:
+            check_weights(weights)
+        self.mixture_distribution = with_log_weights(weights, dtype, validate_args)
         self.component_distribution = Normal(
-            linalg.widen(component_distribution.loc),
-            linalg.widen(component_distribution.scale),
-            validate_args=validate_args,
+            loc, linalg.widen(component_distribution.scale), validate_args=validate_args
         )
         *batch, features, _ = components
         super().__init__(Size(batch), Size([features]), validate_args=validate_args)
@@ -171,7 +176,7 @@ class FactorisedMixture(ClosedDistribution):
         chosen = select_features(features, self.event_shape[0])
         components = self.component_distribution
         return FactorisedMixture(
-            Categorical(logits=self.mixture_distribution.logits[..., chosen, :]),
+            normalised_weights(self.mixture_distribution.logits[..., chosen, :]),
             Normal(components.loc[..., chosen, :], components.scale[..., chosen, :]),
             validate_args=self._validate_args,
         )

@@ -7,18 +7,19 @@ from typing import Any, NoReturn
 
 import torch
 from torch import Size, Tensor
-from torch.distributions import Categorical, Distribution, constraints
+from torch.distributions import Categorical, Distribution
 
 from seqmdn import linalg
 from seqmdn.data import Transform
 from seqmdn.distributions.features import check_event
 from seqmdn.distributions.gaussian import LowRankPrecisionNormal
 from seqmdn.distributions.missing import check_mask
+from seqmdn.distributions.open import OpenDistribution
 
 __all__ = ["Flowed"]
 
 
-class Flowed(Distribution):
+class Flowed(OpenDistribution):
     r"""Defines the density of y where :math:`z = f(y)` has the density of `base`.
 
     .. math:: \log p(y) = \log p_{\text{base}}(f(y))
@@ -52,8 +53,14 @@ class Flowed(Distribution):
         tensor(-3.2242)
     """
 
-    arg_constraints: dict[str, constraints.Constraint] = {}
-    support = constraints.real_vector
+    without_formula = (
+        "{} of a flow has no formula: the map changes the density from place to place. Take it of"
+        " the base for z = f(y), or estimate it from draws of sample() and their log_prob."
+    )
+    tied = (
+        "a flow's map holds the tensors of the module that made it. Move that module (the head)"
+        " and its input, and make the distribution again."
+    )
 
     def __init__(
         self,
@@ -151,26 +158,6 @@ class Flowed(Distribution):
         """
         return self.transform.inv(self.base.inverse_rosenblatt(u))
 
-    @property
-    def mode(self) -> NoReturn:
-        """Raises NotImplementedError: a flow moves the modes."""
-        raise NotImplementedError(_NO_FORMULA.format("mode"))
-
-    def modes(self) -> NoReturn:
-        """Raises NotImplementedError: a flow moves the modes."""
-        raise NotImplementedError(_NO_FORMULA.format("modes"))
-
-    def entropy_bounds(self) -> NoReturn:
-        """Raises NotImplementedError: the mean log-determinant has no formula."""
-        raise NotImplementedError(_NO_FORMULA.format("entropy_bounds"))
-
-    def to(self, target: Any) -> NoReturn:
-        """Raises NotImplementedError: the map's tensors belong to the module that made it."""
-        raise NotImplementedError(
-            "a flow's map holds the tensors of the module that made it. Move that module (the head)"
-            " and its input, and make the distribution again."
-        )
-
     def condition(self, values: Tensor, observed: Tensor) -> NoReturn:
         """Raises NotImplementedError: a flow mixes the features."""
         raise NotImplementedError(_NOT_CLOSED.format("condition"))
@@ -222,10 +209,6 @@ class Flowed(Distribution):
         return latent, log_det, mask
 
 
-_NO_FORMULA = (
-    "{} of a flow has no formula: the map changes the density from place to place. Take it of the"
-    " base for z = f(y), or estimate it from draws of sample() and their log_prob."
-)
 _NOT_CLOSED = (
     "{} is not closed under a flow: features that are independent for the base are not for y."
     " Use a head without a flow where you need it, or weigh draws of sample() by what is known."

@@ -14,9 +14,10 @@ from seqmdn.distributions.closed import ClosedDistribution
 from seqmdn.distributions.density import gaussian_log_density, mixture_log_prob
 from seqmdn.distributions.features import check_event, select_features, split_features
 from seqmdn.distributions.missing import marginal_of_mask, missing_constant
-from seqmdn.distributions.moving import doubled, moved
+from seqmdn.distributions.moving import moved
 from seqmdn.distributions.parameters import check_parameters, common_shape
 from seqmdn.distributions.rosenblatt import inverse_rosenblatt, rosenblatt
+from seqmdn.linalg import doubled
 
 __all__ = ["LowRankPrecisionNormal"]
 

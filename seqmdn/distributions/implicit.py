@@ -16,7 +16,6 @@ References:
 
 from __future__ import annotations
 
-import math
 from typing import Any, NoReturn
 
 import torch
@@ -25,9 +24,9 @@ from torch.autograd import Function
 
 from seqmdn import linalg
 from seqmdn.distributions.gaussian import LowRankPrecisionNormal
-from seqmdn.distributions.moving import doubled
 from seqmdn.distributions.rosenblatt import chain, prefix_means, prefix_weights
-from seqmdn.distributions.univariate import mixture_cdf
+from seqmdn.distributions.univariate import log_normal, mixture_cdf
+from seqmdn.linalg import doubled
 
 __all__ = ["attach", "attach_univariate"]
 
@@ -70,7 +69,7 @@ def attach(
     u = (log_mix.exp() * below).sum(-2)  # (*sample, *batch, D), its value fixed, its gradient not
     with torch.no_grad():
         mix = log_mix.exp()
-        slope = mix * _normal_density(standard) * links.precision.sqrt()  # B
+        slope = mix * log_normal(standard).exp() * links.precision.sqrt()  # B
         pull = mix * (below - u.unsqueeze(-2))  # A
         left = [-pull.unsqueeze(-1)]
         right = [(doubled(components.diagonal) * apart).unsqueeze(-1)]
@@ -110,7 +109,7 @@ def attach_univariate(
     u = mixture_cdf(value, log_weights, loc, scale)
     with torch.no_grad():
         standard = (value.unsqueeze(-1) - loc) / scale
-        density = (log_weights.exp() * _normal_density(standard) / scale).sum(-1)
+        density = (log_weights.exp() * log_normal(standard).exp() / scale).sum(-1)
     nothing = value.new_zeros(*value.shape, 1, 0)
     moved: Tensor = _Implicit.apply(
         value.unsqueeze(-1), u.unsqueeze(-1), density.unsqueeze(-1), nothing, nothing
@@ -168,8 +167,3 @@ class _FirstOnly(Function):
 def _differentiated(*parameters: Tensor) -> bool:
     """Says whether a gradient will be asked of any of these."""
     return torch.is_grad_enabled() and any(p.requires_grad for p in parameters)
-
-
-def _normal_density(standard: Tensor) -> Tensor:
-    """Returns the density of the standard normal."""
-    return (-0.5 * (standard.square() + math.log(2 * math.pi))).exp()

@@ -7,7 +7,7 @@ from torch import Tensor
 
 from seqmdn import linalg
 from seqmdn.distributions.gaussian import LowRankPrecisionNormal
-from seqmdn.distributions.moving import doubled
+from seqmdn.linalg import doubled
 
 __all__ = ["highest", "mean_shift"]
 

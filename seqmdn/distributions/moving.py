@@ -5,9 +5,7 @@ from __future__ import annotations
 import torch
 from torch import Tensor
 
-from seqmdn.linalg import doubled
-
-__all__ = ["doubled", "moved"]
+__all__ = ["moved"]
 
 
 def moved(tensor: Tensor, target: torch.device | torch.dtype | str) -> Tensor:

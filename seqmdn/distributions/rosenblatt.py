@@ -27,8 +27,8 @@ import torch
 from torch import Tensor
 
 from seqmdn import linalg
-from seqmdn.distributions.moving import doubled
 from seqmdn.distributions.univariate import mixture_icdf
+from seqmdn.linalg import doubled
 
 if TYPE_CHECKING:
     from seqmdn.distributions.gaussian import LowRankPrecisionNormal

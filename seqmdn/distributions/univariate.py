@@ -11,9 +11,19 @@ from torch.autograd import Function
 
 from seqmdn import linalg
 
-__all__ = ["mixture_cdf", "mixture_icdf"]
+__all__ = ["log_normal", "mixture_cdf", "mixture_icdf"]
 
 _MAX_STEPS = 200
+
+
+def log_normal(standard: Tensor) -> Tensor:
+    r"""Returns :math:`\log N(z; 0, 1)` of z of any shape, elementwise.
+
+    Example:
+        >>> log_normal(torch.tensor([0.0, 2.0]))  # -log(2 pi) / 2, and 2 less
+        tensor([-0.9189, -2.9189])
+    """
+    return -0.5 * standard.square() - 0.5 * math.log(2 * math.pi)
 
 
 @linalg.full_precision
@@ -99,7 +109,7 @@ class _Quantile(Function):
         # The root is the output, so that it, too, is a function of everything here.
         root, log_weights, loc, scale = ctx.saved_tensors
         standard = (root.unsqueeze(-1) - loc) / scale
-        parts = log_weights + _log_normal(standard) - scale.log()
+        parts = log_weights + log_normal(standard) - scale.log()
         # Between far components the density underflows; 0 times its inverse must stay 0.
         least = math.log(torch.finfo(root.dtype).tiny)
         log_slope = -torch.logsumexp(parts, dim=-1).clamp(min=least)
@@ -150,10 +160,5 @@ def _log_cdf(
     """Returns log F(y) and its derivative f(y) / F(y)."""
     standard = (value.unsqueeze(-1) - loc) / scale
     log_cdf = torch.logsumexp(log_weights + torch.special.log_ndtr(standard), dim=-1)
-    log_density = torch.logsumexp(log_weights + _log_normal(standard) - scale.log(), dim=-1)
+    log_density = torch.logsumexp(log_weights + log_normal(standard) - scale.log(), dim=-1)
     return log_cdf, (log_density - log_cdf).exp()
-
-
-def _log_normal(standard: Tensor) -> Tensor:
-    """Returns the log-density of the standard normal."""
-    return -0.5 * standard.square() - 0.5 * math.log(2 * math.pi)

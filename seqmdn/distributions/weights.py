@@ -12,6 +12,7 @@ __all__ = [
     "check_weights",
     "log_weights_of",
     "mixing_weights",
+    "normalised_weights",
     "tempered_weights",
     "with_log_weights",
 ]
@@ -27,10 +28,22 @@ def mixing_weights(logits: Tensor) -> Categorical:
         >>> mixing_weights(torch.zeros(4)).probs
         tensor([0.2500, 0.2500, 0.2500, 0.2500])
     """
+    return normalised_weights(torch.log_softmax(logits, dim=-1))
+
+
+def normalised_weights(log_weights: Tensor) -> Categorical:
+    """Returns the weights of log-weights (*batch, K) that are normalised already, as they are.
+
+    Nothing is checked and nothing computed: what does not sum to 1 stays so.
+
+    Example:
+        >>> normalised_weights(torch.tensor([0.25, 0.75]).log()).probs
+        tensor([0.2500, 0.7500])
+    """
     weights = Categorical.__new__(Categorical)
-    weights.logits = weights._param = torch.log_softmax(logits, dim=-1)
-    weights._num_events = logits.shape[-1]
-    Distribution.__init__(weights, logits.shape[:-1], validate_args=False)
+    weights.logits = weights._param = log_weights
+    weights._num_events = log_weights.shape[-1]
+    Distribution.__init__(weights, log_weights.shape[:-1], validate_args=False)
     return weights
 
 

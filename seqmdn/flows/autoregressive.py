@@ -89,17 +89,8 @@ class InverseAutoregressive(MaskedAutoregressive):
 
     A draw costs one pass; the density of a frame, and a step of training, cost D passes, one
     after the other: it is for models that draw more often than they score. The two directions of
-    :class:`MaskedAutoregressive` changed places, with its arguments.
-
-    Args:
-        features: Number of features D.
-        context: Number of context features H, 0 for none.
-        transforms: Number of autoregressive maps.
-        hidden: Width of the networks.
-        layers: Linear layers in each network.
-        univariate: What moves a feature: ``"affine"`` or ``"spline"``.
-        bins: Pieces of each spline, at least 2.
-        bound: Half width of the splines' box, in units of z.
+    :class:`MaskedAutoregressive` changed places, with its arguments; the box of splines is in units
+    of z.
 
     Raises:
         ValueError: As :class:`MaskedAutoregressive`.

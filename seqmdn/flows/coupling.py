@@ -105,17 +105,10 @@ class SplineCoupling(_CouplingFlow):
     it is left as it is, so that far tails stay those of the mixture. Both directions cost one pass.
 
     Args:
-        features: Number of features D, at least 2.
-        context: Number of context features H, 0 for none.
-        transforms: Number of couplings. One alone leaves what it keeps as it is.
-        hidden: Width of the networks.
-        layers: Linear layers in each network.
         bins: Pieces of each spline, at least 2.
         bound: Half width of the splines' box, in units of y.
-        mask: See :class:`AffineCoupling`, and likewise the arguments after it.
-        shape: See :class:`AffineCoupling`.
-        seed: See :class:`AffineCoupling`.
-        mixing: See :class:`AffineCoupling`.
+
+    The other arguments are those of :class:`AffineCoupling`.
 
     Raises:
         ValueError: If D < 2, bins < 2, bound <= 0, a size is below 1 or the mask does not fit.

@@ -18,6 +18,9 @@ class Lazy(Flow):
     In Python such a transform needs no wrapper; in a configuration it does, since not all of its
     own arguments can be written there. It begins where zuko begins it, which is no identity.
 
+    To import a module is to run it, and a configuration or a checkpoint may be a stranger's: a path
+    that does not lead into zuko is refused before anything is imported.
+
     Args:
         features: Number of features D.
         context: Number of context features H, 0 for none.
@@ -25,8 +28,8 @@ class Lazy(Flow):
         options: Its arguments besides features and context, plain values.
 
     Raises:
-        ValueError: If there is no such class, it is no ``LazyTransform``, or the options are not
-            its own.
+        ValueError: If the path does not lead into zuko, there is no such class, it is no
+            ``LazyTransform``, or the options are not its own.
 
     Example:
         >>> import torch
@@ -40,6 +43,13 @@ class Lazy(Flow):
     ) -> None:
         require_sizes(context, features=features)
         super().__init__(features, context, [])
+        package, *others = path.split(".")
+        if package != "zuko" or not others or not all(part.isidentifier() for part in others):
+            raise ValueError(
+                f"expected a class of zuko's, as zuko.flows.MaskedAutoregressiveTransform, found "
+                f"{path!r}, which was not imported: for a flow of your own, derive a class from "
+                "seqmdn.flows.Flow and name it by its class_path"
+            )
         module, _, name = path.rpartition(".")
         try:
             found = getattr(import_module(module), name)

@@ -225,7 +225,7 @@ class _Network(nn.Module):
 
 @dataclass(frozen=True)
 class _Conditionals:
-    """The mixtures of the groups of one h; see :class:`seqmdn.distributions.Conditionals`."""
+    """The mixtures of the groups of one h; see `seqmdn.distributions.conditionals`."""
 
     head: AutoregressiveHead
     offsets: Tensor  # (*batch, G, P)

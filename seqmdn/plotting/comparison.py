@@ -13,9 +13,9 @@ import numpy.typing as npt
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
-from seqmdn.plotting.curves import DASHES, draw_curves
+from seqmdn.plotting.curves import draw_curves
 from seqmdn.plotting.gallery import across, gallery, gallery_height, in_cells
-from seqmdn.plotting.page import INK, check_ending, colour, shaded, style, write
+from seqmdn.plotting.page import INK, LIMIT, check_ending, colour, shaded, style, write
 from seqmdn.plotting.rows import Row
 
 
@@ -103,7 +103,7 @@ def _draw_dots(
             _plus_minus(nll, wide), (1.03, index), xycoords=("axes fraction", "data"), va="center"
         )
     if limit is not None:
-        axes.axvline(limit, color=INK, linestyle=DASHES, linewidth=0.9)
+        axes.axvline(limit, **LIMIT)
         axes.annotate(
             f"limit {_number(limit, 2)}",
             (limit, 1.0),

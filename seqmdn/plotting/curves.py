@@ -14,10 +14,9 @@ from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 from matplotlib.lines import Line2D
 
-from seqmdn.plotting.page import INK, check_ending, colour, line_style, style, write
+from seqmdn.plotting.page import LIMIT, check_ending, colour, line_style, style, write
 from seqmdn.plotting.rows import Array
 
-DASHES = (0, (4, 3))
 Curve = tuple[npt.ArrayLike, npt.ArrayLike]
 
 
@@ -68,7 +67,7 @@ def curves_figure(
             for index, name in enumerate(models)
         ]
         if limit is not None:
-            keys.append(Line2D([], [], color=INK, linestyle=DASHES, linewidth=0.9, label="limit"))
+            keys.append(Line2D([], [], **LIMIT, label="limit"))
         figure.legend(handles=keys, loc="outside right center", frameon=False, fontsize=8)
         write(figure, path)
 
@@ -96,7 +95,7 @@ def draw_curves(axes: Axes, models: Sequence[Sequence[Curve]], limit: float | No
             (line,) = axes.plot(places, values, line_style(index), color=colour(index))
             line.set(linewidth=1.4, marker="o" if len(places) == 1 else "", markersize=4)
     if limit is not None:
-        axes.axhline(limit, color=INK, linestyle=DASHES, linewidth=0.9)
+        axes.axhline(limit, **LIMIT)
     heights = np.concatenate([*shown, np.empty(0)])
     if heights.size and np.ptp(heights) > 0:
         margin = 0.06 * np.ptp(heights)

@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
-__all__ = ["INK", "check_ending", "colour", "line_style", "shaded", "style", "write"]
+__all__ = ["INK", "LIMIT", "check_ending", "colour", "line_style", "shaded", "style", "write"]
 
 import io
 import os
 from contextlib import AbstractContextManager
 from pathlib import Path
+from typing import Any
 
 import matplotlib
 import numpy as np
@@ -18,6 +19,8 @@ from PIL import Image
 from seqmdn.files import written_whole
 
 INK = "#333333"
+# How the line of what no model can go below looks, in a picture and in its legend.
+LIMIT: dict[str, Any] = {"color": INK, "linestyle": (0, (4, 3)), "linewidth": 0.9}
 
 # Okabe and Ito's colours, apart for every kind of colour vision; yellow is too faint for a line.
 _PALETTE = ("#0072B2", "#D55E00", "#009E73", "#CC79A7", "#E69F00", "#56B4E9")

@@ -15,7 +15,7 @@ from matplotlib.figure import Figure
 from matplotlib.lines import Line2D
 from matplotlib.ticker import LogLocator, NullFormatter, StrMethodFormatter
 
-from seqmdn.plotting.page import INK, check_ending, colour, style, write
+from seqmdn.plotting.page import LIMIT, check_ending, colour, style, write
 
 _COSTS = {
     "params": ("parameters", 1.0),
@@ -74,11 +74,12 @@ def pareto_figure(
         places = [names.index(groups[name]) for name in models]
         for axes, key in zip(grid, costs, strict=True):
             words, factor = _COSTS[key]
+            # Of a TypedDict mypy asks for a literal key; those of _COSTS are keys of CostSummary.
             cost = np.array([factor * model[key] for model in models.values()])  # type: ignore[literal-required]
             _draw(axes, cost, list(models.values()), places)
             axes.set_xlabel(words)
             if limit is not None:
-                axes.axhline(limit, color=INK, linestyle=(0, (4, 3)), linewidth=0.9)
+                axes.axhline(limit, **LIMIT)
         grid[0].set_ylabel(f"test NLL ({unit})")
         keys = [
             Line2D([], [], color=colour(i), marker=_marker(i), linestyle="", markersize=5, label=n)
@@ -86,9 +87,7 @@ def pareto_figure(
         ]
         keys.append(Line2D([], [], color="#888888", linewidth=1.0, label="best at its cost"))
         if limit is not None:
-            keys.append(
-                Line2D([], [], color=INK, linestyle=(0, (4, 3)), linewidth=0.9, label="limit")
-            )
+            keys.append(Line2D([], [], **LIMIT, label="limit"))
         figure.legend(handles=keys, loc="outside right center", frameon=False, fontsize=8)
         write(figure, path)
 

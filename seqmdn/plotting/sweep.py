@@ -15,7 +15,7 @@ from matplotlib.axes import Axes
 from matplotlib.colors import to_hex
 from matplotlib.figure import Figure
 
-from seqmdn.plotting.page import INK, check_ending, colour, style, write
+from seqmdn.plotting.page import INK, LIMIT, check_ending, colour, style, write
 
 _WIDEST = 3  # panels beside each other
 _NONE = "without"  # what a model is that has no such key
@@ -81,7 +81,7 @@ def sweep_figure(
                 offset = 0.06 * (index - (len(names) - 1) / 2)
                 _draw_line(axes, own, across, ticks, best, offset, color=shade, label=_shown(name))
             if limit is not None:
-                axes.axhline(limit, color=INK, linestyle=(0, (4, 3)), linewidth=0.9)
+                axes.axhline(limit, **LIMIT)
             axes.set_title(title)
             axes.set_xticks(range(len(ticks)), [_shown(tick) for tick in ticks])
             axes.set_xlim(-0.4, len(ticks) - 0.6)

@@ -7,7 +7,7 @@ import signal
 import subprocess
 import sys
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
 
@@ -15,31 +15,9 @@ import pytest
 
 from seqmdn.cli import main
 from seqmdn.compare import Task
-from tests.small import checkpoint, hidden_files, metrics, write_recipe, write_store
+from tests.small import checkpoint, hidden_files, metrics, write_store
 
 ROOT = Path(__file__).parents[2]
-
-
-@pytest.fixture(scope="module")
-def recipe(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """A recipe in folders named as those of the project are."""
-    folder = tmp_path_factory.mktemp("clone")
-    store = write_store(folder / "walks.h5", noisy=True)
-    return write_recipe(
-        folder / "recipes" / "walks" / "small", store, noise="seqmdn.data.GaussianLatents"
-    )
-
-
-def refused(capsys: pytest.CaptureFixture[str], *words: object) -> str:
-    """The line with which the command refuses."""
-    capsys.readouterr()
-    with pytest.raises(SystemExit) as caught:
-        main(["compare", *map(str, words)])
-    assert caught.value.code in (1, 2)
-    error = capsys.readouterr().err
-    assert "Traceback" not in error
-    (line,) = [line for line in error.splitlines() if line.startswith("seqmdn: ")]
-    return line
 
 
 @pytest.mark.parametrize(
@@ -47,7 +25,7 @@ def refused(capsys: pytest.CaptureFixture[str], *words: object) -> str:
     [([], False, 3), ([], True, 1), (["--jobs", "2"], True, 2), (["--jobs", "9"], False, 4)],
 )
 def test_jobs_are_cores_unless_there_is_a_gpu(
-    recipe: Path,
+    clone: Path,
     tmp_path: Path,
     monkeypatch: pytest.MonkeyPatch,
     words: list[str],
@@ -65,7 +43,7 @@ def test_jobs_are_cores_unless_there_is_a_gpu(
     monkeypatch.setattr("torch.cuda.is_available", lambda: gpu)
     monkeypatch.setattr(os, "cpu_count", lambda: 3)
     with pytest.raises(RuntimeError, match="enough"):
-        main(["compare", str(recipe), "--seeds", "2", "--out", str(tmp_path), *words, "--debug"])
+        main(["compare", str(clone), "--seeds", "2", "--out", str(tmp_path), *words, "--debug"])
     assert asked == [jobs]
 
 
@@ -90,37 +68,35 @@ def test_jobs_are_cores_unless_there_is_a_gpu(
     ],
 )
 def test_what_cannot_be_compared_is_refused_before_any_training(
-    recipe: Path,
+    clone: Path,
     tmp_path: Path,
-    capsys: pytest.CaptureFixture[str],
+    refusal: Callable[..., str],
     words: list[str],
     message: str,
 ) -> None:
-    assert message in refused(capsys, recipe, "--out", tmp_path / "out", *words)
+    assert message in refusal(clone, "--out", tmp_path / "out", *words)
     assert list(tmp_path.iterdir()) == []
 
 
-def test_a_folder_that_is_no_recipe_is_refused(
-    tmp_path: Path, capsys: pytest.CaptureFixture[str]
-) -> None:
+def test_a_folder_that_is_no_recipe_is_refused(tmp_path: Path, refusal: Callable[..., str]) -> None:
     for folder in (tmp_path, tmp_path / "missing"):
-        assert "is not a recipe: expected a folder with base.yaml" in refused(capsys, folder)
+        assert "is not a recipe: expected a folder with base.yaml" in refusal(folder)
 
 
 def test_an_out_that_cannot_be_written_is_refused(
-    recipe: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+    clone: Path, tmp_path: Path, refusal: Callable[..., str]
 ) -> None:
     (tmp_path / "file").write_text("old")
-    message = refused(capsys, recipe, "--out", tmp_path / "file" / "out")
+    message = refusal(clone, "--out", tmp_path / "file" / "out")
     assert str(tmp_path / "file") in message and "choose another" in message
     assert list(tmp_path.iterdir()) == [tmp_path / "file"]
 
 
 def test_a_training_that_fails_gives_its_last_words(
-    recipe: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+    clone: Path, tmp_path: Path, refusal: Callable[..., str]
 ) -> None:
     hot = ["--models", "rmdn", "rmdn", "--training.optimizer.init_args.lr", "1e30"]
-    message = refused(capsys, recipe, "--out", tmp_path / "out", *hot)
+    message = refusal(clone, "--out", tmp_path / "out", *hot)
     assert "the training of rmdn, seed 0 failed: seqmdn: the loss at step 1 is" in message
     assert "lower the learning rate" in message
     assert [path.name for path in (tmp_path / "out" / "runs").iterdir()] == ["rmdn-0"]
@@ -128,10 +104,10 @@ def test_a_training_that_fails_gives_its_last_words(
 
 
 @pytest.fixture
-def long(recipe: Path, tmp_path: Path) -> Iterator[tuple[subprocess.Popen[str], list[str], Path]]:
+def long(clone: Path, tmp_path: Path) -> Iterator[tuple[subprocess.Popen[str], list[str], Path]]:
     """A comparison under way, as another process."""
     out = tmp_path / "out"
-    words = ["compare", str(recipe), "--jobs", "2", "--out", str(out)]
+    words = ["compare", str(clone), "--jobs", "2", "--out", str(out)]
     words += ["--trainer.max_steps", "300", "--trainer.val_check_interval", "10"]
     # A shell starts what runs in the background deaf to Ctrl-C, and so would be all it starts.
     listening = "import signal; signal.signal(signal.SIGINT, signal.default_int_handler)"
@@ -192,7 +168,7 @@ def trainings(out: Path) -> list[int]:
 
 
 def test_grids_that_overlap_share_their_runs(
-    small_run: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+    small_run: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str], refusal: Callable[..., str]
 ) -> None:
     """Of six cells in two grids and a comparison before them, each is trained once."""
     recipe, out = small_run.parent / "recipe", tmp_path / "out"
@@ -259,17 +235,17 @@ def test_grids_that_overlap_share_their_runs(
     try:
         write_store(store, seed=6)
         words = ["--models", "rmdn", "--sweep", "components=2", "--out", out]
-        message = refused(capsys, recipe, *words)
+        message = refusal(recipe, *words)
     finally:
         store.write_bytes(old)
     assert "rmdn-0 was trained on another store than" in message and "expected sha256" in message
 
 
 def test_a_budget_of_seconds_decides_the_steps(
-    recipe: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+    clone: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
     out = tmp_path / "out"
-    words = ["compare", str(recipe), "--budget", "seconds", "--out", str(out), "--jobs", "2"]
+    words = ["compare", str(clone), "--budget", "seconds", "--out", str(out), "--jobs", "2"]
     main([*words, "--trainer.max_steps", "8"])
     result = json.loads((out / "compare.json").read_text())
     budget = result["budget"]
@@ -286,11 +262,11 @@ def test_a_budget_of_seconds_decides_the_steps(
 
 
 def test_a_budget_of_parameters_is_told_and_kept(
-    recipe: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+    clone: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
     out = tmp_path / "out"
     words = ["--budget", "params", "--params", "100000", "--trainer.max_steps", "2"]
-    main(["compare", str(recipe), *words, "--out", str(out), "--jobs", "2"])
+    main(["compare", str(clone), *words, "--out", str(out), "--jobs", "2"])
     result = json.loads((out / "compare.json").read_text())
     assert result["budget"]["params"] == 100_000
     told = capsys.readouterr().err

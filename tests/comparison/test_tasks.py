@@ -5,7 +5,8 @@ from pathlib import Path
 
 import pytest
 
-from seqmdn.comparison import cells_of, plan, recipe_models
+from seqmdn.comparison import Task, cells_of, plan, recipe_models
+from seqmdn.comparison.tasks import first_tasks
 from tests.small import write_recipe, write_store
 
 
@@ -28,6 +29,13 @@ def test_every_training_has_the_same_base_and_options(recipe: Path, tmp_path: Pa
         files = ["-c", f"{recipe}/base.yaml", "-c", f"{recipe}/{task.model}.yaml"]
         assert list(task.arguments) == [*files, *more, "--seed", str(task.seed)]
         assert task.out == tmp_path / "runs" / f"{task.model}-{task.seed}"
+
+
+def test_the_first_training_of_each_model() -> None:
+    runs = [("b", 1), ("a", 0), ("b", 0), ("c", 2), ("a", 1)]
+    tasks = [Task(model, seed, (), Path(f"{model}-{seed}")) for model, seed in runs]
+    assert list(first_tasks(tasks).items()) == [("b", tasks[0]), ("a", tasks[1]), ("c", tasks[3])]
+    assert first_tasks([]) == {}
 
 
 def test_models_stand_in_order(recipe: Path, tmp_path: Path) -> None:

@@ -11,7 +11,7 @@ import pytest
 import torch
 
 from seqmdn.comparison import Task, plan, time_drawing, timing
-from seqmdn.comparison.timing import clock_of, step_seconds
+from seqmdn.comparison.timing import clock_of, of_one_measurement, step_seconds
 from tests.small import metrics
 
 
@@ -73,3 +73,17 @@ def test_drawing_is_timed_once_for_all(small_run: Path, tmp_path: Path) -> None:
     time_drawing([*tasks, late], rounds=1)
     times = {json.dumps(metrics(t.out)["draw"]["measured"]) for t in (tasks[0], tasks[2], late)}
     assert len(times) == 1 and times != {json.dumps(draws[1]["measured"])}
+    path = late.out / "metrics.json"
+    other = metrics(late.out)
+    path.write_text(json.dumps(other | {"draw": other["draw"] | {"measured": "at another time"}}))
+    time_drawing([*tasks, late], rounds=1)
+    found = [metrics(task.out)["draw"]["measured"] for task in (tasks[0], tasks[2], late)]
+    assert len(set(found)) == 1 and "at another time" not in found
+
+
+def test_figures_are_of_one_measurement_or_there_are_none() -> None:
+    then, later = ({"measured": hour, "seconds": 1.0} for hour in ("09:00", "09:30"))
+    assert of_one_measurement([then, {**then, "seconds": 2.0}])
+    assert of_one_measurement([None, None])
+    for mixed in ([then, later], [then, None], [None, then], []):
+        assert not of_one_measurement(mixed)

@@ -96,6 +96,14 @@ def one_array() -> bytes:
     return file.getvalue()
 
 
+def unknown_compression(source: Path) -> None:
+    """Names a way to compress that nobody has, in the first array's header and in the list."""
+    content = bytearray((source / "series.npz").read_bytes())
+    for header, place in ((b"PK\x03\x04", 8), (b"PK\x01\x02", 10)):
+        content[content.index(header) + place] = 77
+    (source / "series.npz").write_bytes(content)
+
+
 def rewrite(source: Path, **arrays: np.ndarray | None) -> None:
     before = dict(np.load(source / "series.npz"))
     after = {name: array for name, array in {**before, **arrays}.items() if array is not None}
@@ -110,6 +118,7 @@ def rewrite(source: Path, **arrays: np.ndarray | None) -> None:
         (lambda s: (s / "series.npz").write_text("<html>"), "expected an npz archive"),
         (lambda s: (s / "series.npz").write_bytes(b""), "expected an npz archive"),
         (lambda s: (s / "series.npz").write_bytes(one_array()), "expected an npz archive"),
+        (unknown_compression, "expected an npz archive .*compression"),
         (lambda s: rewrite(s, logvar=None), "expected an npz archive .*logvar"),
         (
             lambda s: rewrite(s, mu=np.array([{}, None], dtype=object)),

@@ -10,7 +10,7 @@ import pytest
 import soundfile
 
 from data_prep.kathleen import main, prepare
-from data_prep.recordings import folder_sha256
+from data_prep.sources import folder_sha256
 from seqmdn.data import SPLITS, Store, file_sha256
 
 LENGTHS = [1000, 450, 799, 600]

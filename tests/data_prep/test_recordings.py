@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 import soundfile
 
-from data_prep.recordings import Source, folder_sha256, write_recordings
+from data_prep.recordings import Source, write_recordings
 from seqmdn.data import SequenceDataModule, Standardise, Store, UniformDequantise
 
 RATE = 8000
@@ -103,14 +103,6 @@ def test_what_cannot_be_used_is_named_or_stops(tmp_path: Path, bad: Source, why:
 def test_frames_of_no_samples_are_refused(tmp_path: Path) -> None:
     with pytest.raises(ValueError, match="1 sample or more, found 0"):
         write(tmp_path / "a.h5", [], size=0)
-
-
-def test_one_digest_for_many_files(tmp_path: Path) -> None:
-    for name, text in (("b.wav", "beta"), ("a.wav", "alpha")):
-        (tmp_path / name).write_text(text)
-    # printf alpha > a.wav; printf beta > b.wav; sha256sum a.wav b.wav | sha256sum
-    expected = "b56a1dee662bb39a6839e8d4b106124be6238f5b918b9be6b77ca74ebd4fb1ac"
-    assert folder_sha256(tmp_path, ["b.wav", "a.wav"]) == expected
 
 
 def test_a_gaussian_source_has_its_entropy_in_bits(tmp_path: Path) -> None:

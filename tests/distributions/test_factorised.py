@@ -8,6 +8,7 @@ from torch import Tensor
 from torch.distributions import Categorical, Independent, MixtureSameFamily, Normal
 
 from seqmdn.distributions import FactorisedMixture
+from seqmdn.distributions.weights import mixing_weights
 from tests.contracts import DISTRIBUTION_CHECKS, Family, check_distribution
 from tests.distributions import dense
 
@@ -105,6 +106,34 @@ def test_a_component_of_the_weight_zero_has_no_density() -> None:
     mixture = FactorisedMixture(weights, Normal(torch.tensor([[0.0, 1e3]]), torch.ones(1, 2)))
     expected = Normal(0.0, 1.0).log_prob(torch.tensor(1000.0))
     torch.testing.assert_close(mixture.log_prob(torch.tensor([1000.0])), expected)
+
+
+def test_logits_of_a_user_need_not_be_normalised() -> None:
+    parameters = draw((2,), 3)
+    moved = parameters | {"logits": parameters["logits"] + 5 * torch.randn(2, 3, 1).double()}
+    value = torch.randn(4, 2, 3, dtype=torch.float64)
+    torch.testing.assert_close(build(moved).log_prob(value), build(parameters).log_prob(value))
+    torch.testing.assert_close(
+        build(moved).mixture_distribution.logits.exp().sum(-1), torch.ones(2, 3).double()
+    )
+
+
+def test_weights_that_are_normalised_are_taken_as_they_are() -> None:
+    weights = mixing_weights(torch.randn(40, 3, 7))
+    mixture = FactorisedMixture(weights, Normal(torch.zeros(40, 3, 7), torch.ones(40, 3, 7)))
+    assert mixture.mixture_distribution is weights
+    part = mixture.marginal([2, 0]).mixture_distribution.logits
+    assert torch.equal(part, weights.logits[:, [2, 0]])
+
+
+def test_refuses_weights_that_are_nan() -> None:
+    normal = Normal(torch.zeros(3, 4, 2), torch.ones(3, 4, 2))
+    logits = torch.zeros(3, 4, 2)
+    logits[1, 2, 0] = math.nan
+    weights = mixing_weights(logits)  # a normalised pair of NaN
+    with pytest.raises(ValueError, match=r"weights hold 2 NaN in 24 values, shape \(3, 4, 2\)"):
+        FactorisedMixture(weights, normal)
+    assert FactorisedMixture(weights, normal, validate_args=False).batch_shape == (3,)
 
 
 def test_refuses_what_does_not_fit() -> None:

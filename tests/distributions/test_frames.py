@@ -75,3 +75,32 @@ def test_blocks_are_of_one_size_and_longer_where_threads_share_them(
     blocks = math.ceil(count / size)
     assert blocks == math.ceil(count * 15 / most), "no more blocks than needed"
     assert count - (blocks - 1) * size > size - blocks, "the last one is nearly as long"
+
+
+@pytest.mark.parametrize(("rank", "arrays"), [(0, 2), (1, 3), (2, 4), (3, 6), (4, 8)])
+def test_all_arrays_of_a_block_fit_beside_the_core(
+    rank: int, arrays: int, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    # Residuals, R columns, and their products, of which there are R - 1 at once, at least one.
+    monkeypatch.setattr(torch, "get_num_threads", lambda: 1)
+    monkeypatch.setattr(frames, "SCRATCH", 36_000)
+    monkeypatch.setattr(frames, "BLOCK", 0)
+    size = frames._block_size(tuple(draw(1000, 3, 5, rank)), planar=False)
+    assert size * 15 * arrays <= 36_000
+    assert math.ceil(1000 / size) == math.ceil(1000 * 15 * arrays / 36_000)
+    monkeypatch.setattr(frames, "BLOCK", 20_000)  # the arithmetic outlasts what calls it
+    assert frames._block_size(tuple(draw(1000, 3, 5, rank)), planar=False) == 1000
+
+
+def test_a_block_of_two_features_is_measured_by_one_plane(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(torch, "get_num_threads", lambda: 1)
+    monkeypatch.setattr(frames, "PLANE", 600)
+    size = frames._block_size(tuple(draw(1000, 3, 2, 1)), planar=True)
+    assert size == 200, "600 numbers of 3 components"
+
+
+def test_elsewhere_than_on_a_cpu_all_frames_are_one_block(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(frames, "SCRATCH", 0)
+    monkeypatch.setattr(frames, "BLOCK", 200)
+    elsewhere = tuple(tensor.to("meta") for tensor in draw(500, 3, 5, 2))
+    assert frames._block_size(elsewhere, planar=False) == 500

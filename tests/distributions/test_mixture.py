@@ -10,6 +10,7 @@ from torch import Tensor
 from torch.distributions import Categorical, Independent, MixtureSameFamily, Normal
 
 from seqmdn.distributions import LowRankPrecisionNormal, Mixture
+from seqmdn.distributions.weights import mixing_weights
 from tests.contracts import DISTRIBUTION_CHECKS, Family, check_distribution
 from tests.distributions import dense
 
@@ -235,6 +236,23 @@ def test_refuses_what_does_not_fit() -> None:
         mixture.marginal([2])
     with pytest.raises(ValueError, match=r"probabilities in \[0, 1\]; found 1.5"):
         mixture.icdf(torch.tensor(1.5))
+
+
+def test_logits_of_a_user_need_not_be_normalised() -> None:
+    parameters = draw((2,), 3, 1)
+    moved = parameters | {"logits": parameters["logits"] + 5 * torch.randn(2, 1).double()}
+    value = torch.randn(4, 2, 3, dtype=torch.float64)
+    torch.testing.assert_close(build(moved).log_prob(value), build(parameters).log_prob(value))
+    torch.testing.assert_close(
+        build(moved).mixture_distribution.logits.exp().sum(-1), torch.ones(2).double()
+    )
+
+
+def test_weights_that_are_normalised_are_taken_as_they_are() -> None:
+    weights = mixing_weights(torch.randn(40, 7))
+    mixture = Mixture(weights, LowRankPrecisionNormal(torch.zeros(40, 7, 2), torch.ones(40, 7, 2)))
+    assert torch.equal(mixture.mixture_distribution.logits, weights.logits)
+    assert torch.equal(mixture.marginal([1]).mixture_distribution.logits, weights.logits)
 
 
 def test_refuses_weights_that_are_nan() -> None:

@@ -5,7 +5,7 @@ import torch
 from torch.distributions import Categorical
 
 from seqmdn.distributions import LowRankPrecisionNormal, Mixture
-from seqmdn.distributions.moving import doubled, moved
+from seqmdn.distributions.moving import moved
 from tests.contracts import Family
 from tests.distributions.families import CLOSED, GAUSSIANS, build, gradients, leaves
 
@@ -41,7 +41,7 @@ def test_a_weight_of_zero_stays_zero() -> None:
     assert mixture.mixture_distribution.probs.tolist() == [1, 0]
 
 
-def test_moved_and_doubled() -> None:
+def test_what_is_there_already_stays_the_same_tensor() -> None:
     one = torch.ones(2)
     assert moved(one, "cpu") is one and moved(one, torch.float32) is one
-    assert moved(one, torch.float64).dtype == doubled(one).dtype == torch.float64
+    assert moved(one, torch.float64).dtype == torch.float64

@@ -7,7 +7,7 @@ import torch
 from scipy import optimize, stats
 from torch import Tensor
 
-from seqmdn.distributions.univariate import mixture_cdf, mixture_icdf
+from seqmdn.distributions.univariate import log_normal, mixture_cdf, mixture_icdf
 
 MIXTURES = {
     "one": ([1.0], [2.0], [3.0]),
@@ -21,6 +21,12 @@ MIXTURES = {
 def mixture(name: str) -> tuple[Tensor, Tensor, Tensor]:
     weights, loc, scale = (torch.tensor(p, dtype=torch.float64) for p in MIXTURES[name])
     return weights.log(), loc, scale
+
+
+def test_the_normal_density_is_scipys_far_into_the_tails() -> None:
+    z = torch.linspace(-40, 40, 81, dtype=torch.float64).view(3, 27)
+    expected = torch.from_numpy(stats.norm.logpdf(z.numpy()))
+    torch.testing.assert_close(log_normal(z), expected, rtol=1e-15, atol=0)
 
 
 def reference_root(q: float, name: str) -> float:

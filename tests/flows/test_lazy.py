@@ -1,5 +1,8 @@
 """zuko's own flows by their class paths, and what is refused."""
 
+import sys
+from pathlib import Path
+
 import pytest
 import torch
 import zuko
@@ -35,8 +38,7 @@ def test_options_reach_it() -> None:
     ("path", "options", "message"),
     [
         ("zuko.flows.Nothing", {}, "no class 'zuko.flows.Nothing'"),
-        ("nowhere.Flow", {}, "no class 'nowhere.Flow'"),
-        ("Flow", {}, "no class 'Flow'"),
+        ("zuko.nowhere.Flow", {}, "no class 'zuko.nowhere.Flow'"),
         ("zuko.flows.MAF", {}, "zuko.flows.MAF is no LazyTransform"),
         ("zuko.flows", {}, "zuko.flows is no LazyTransform"),
         (PATH, {"widht": 3}, "does not take these options: .*widht"),
@@ -45,3 +47,32 @@ def test_options_reach_it() -> None:
 def test_what_does_not_fit_is_said(path: str, options: dict, message: str) -> None:
     with pytest.raises(ValueError, match=message):
         Lazy(3, 0, path, options)
+
+
+@pytest.mark.parametrize(
+    "path",
+    [
+        "stranger.Flow",
+        "stranger",
+        "zuko_stranger.Flow",
+        "zuko",
+        "",
+        ".stranger.Flow",
+        "zuko..stranger.Flow",
+        "zuko.stranger/stranger.Flow",
+        "stranger.zuko.flows.Flow",
+    ],
+)
+def test_what_is_not_zukos_is_refused_before_it_is_imported(
+    path: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    trace = tmp_path / "imported"
+    for name in ("stranger", "zuko_stranger"):
+        (tmp_path / f"{name}.py").write_text(
+            f"import pathlib; pathlib.Path({str(trace)!r}).touch()"
+        )
+    monkeypatch.syspath_prepend(tmp_path)
+    known = set(sys.modules)
+    with pytest.raises(ValueError, match="expected a class of zuko's, .*found .* not imported: "):
+        Lazy(3, 0, path)
+    assert not trace.exists() and set(sys.modules) == known

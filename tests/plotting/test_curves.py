@@ -5,7 +5,7 @@ import pytest
 from matplotlib.figure import Figure
 from PIL import Image
 
-from seqmdn.plotting import curves, curves_figure
+from seqmdn.plotting import curves_figure
 from seqmdn.plotting.curves import CurveSummary
 
 STEPS = np.arange(10, 201, 10)
@@ -18,19 +18,6 @@ def _model(seeds: int, pace: float = 1.0) -> CurveSummary:
         steps=[(STEPS, each) for each in values],
         seconds=list(zip(seconds, values, strict=True)),
     )
-
-
-@pytest.fixture
-def drawn(monkeypatch: pytest.MonkeyPatch) -> list[Figure]:
-    """Keep the figures that are written, laid out as on paper."""
-    figures: list[Figure] = []
-
-    def keep(figure: Figure, path: Path) -> None:
-        figure.draw_without_rendering()
-        figures.append(figure)
-
-    monkeypatch.setattr(curves, "write", keep)
-    return figures
 
 
 def test_steps_and_seconds_stand_beside_each_other(drawn: list[Figure]) -> None:

@@ -7,11 +7,16 @@ from pathlib import Path
 import matplotlib
 import numpy as np
 import pytest
-from matplotlib.colors import to_rgb
+from matplotlib.colors import same_color, to_rgb
 from matplotlib.figure import Figure
 from PIL import Image
 
-from seqmdn.plotting.page import check_ending, colour, line_style, shaded, style, write
+from seqmdn.plotting import comparison_figure, curves_figure, pareto_figure, sweep_figure
+from seqmdn.plotting.comparison import ModelSummary
+from seqmdn.plotting.curves import CurveSummary
+from seqmdn.plotting.page import INK, check_ending, colour, line_style, shaded, style, write
+from seqmdn.plotting.pareto import CostSummary
+from seqmdn.plotting.sweep import CellSummary
 
 
 def _figure(values: np.ndarray | None = None) -> Figure:
@@ -96,6 +101,31 @@ def test_style_ends_with_its_block() -> None:
 def test_no_two_models_look_alike() -> None:
     looks = [(colour(index), line_style(index)) for index in range(24)]
     assert len(set(looks)) == len(looks)
+
+
+def test_the_limit_looks_alike_in_every_picture(drawn: list[Figure]) -> None:
+    steps = np.array([1.0, 2.0, 3.0])
+    curve = CurveSummary(steps=[(steps, steps)], seconds=[(steps, steps)])
+    cost = CostSummary(nll=2.0, stderr=0.1, params=5, seconds=1.0)
+    cell = CellSummary(model="rmdn", settings={"rank": "1"}, nll=2.0, error=0.0)
+    model = ModelSummary(nll=2.0, stderr=0.1, curve=[(steps, steps)])
+    curves_figure("a.png", {"rmdn": curve}, "nats/frame", limit=-3.0)
+    pareto_figure("a.png", {"rmdn": cost}, "nats/frame", limit=-3.0)
+    sweep_figure("a.png", [cell], ["rank"], "nats/frame", limit=-3.0)
+    comparison_figure("a.png", {"rmdn": model}, "nats/frame", limit=-3.0, limit_valid=-3.0)
+    found = []
+    for figure in drawn:
+        lines = [line for axes in figure.axes for line in axes.lines]
+        data = [(list(line.get_xdata()), list(line.get_ydata())) for line in lines]
+        own = [line for line, both in zip(lines, data, strict=True) if [-3.0, -3.0] in both]
+        assert len(own) == (1 if figure is drawn[2] else 2)
+        found += own
+        for legend in figure.legends:
+            found += [line for line in legend.get_lines() if line.get_label() == "limit"]
+    assert len(found) == 9
+    for line in found:
+        assert same_color(line.get_color(), INK) and line.get_linewidth() == 0.9
+        assert line.get_linestyle() == "--", "no line of a model: a limit is dashed"
 
 
 @pytest.mark.parametrize("index", range(6))

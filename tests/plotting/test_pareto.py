@@ -5,7 +5,7 @@ import pytest
 from matplotlib.figure import Figure
 from PIL import Image
 
-from seqmdn.plotting import pareto, pareto_figure
+from seqmdn.plotting import pareto_figure
 from seqmdn.plotting.pareto import CostSummary, front
 
 MODELS = {
@@ -13,18 +13,6 @@ MODELS = {
     "bad": CostSummary(nll=6.0, stderr=0.2, params=150, seconds=20.0, draw_seconds=0.003),
     "large": CostSummary(nll=4.0, stderr=0.3, params=900, seconds=40.0, draw_seconds=0.001),
 }
-
-
-@pytest.fixture
-def drawn(monkeypatch: pytest.MonkeyPatch) -> list[Figure]:
-    figures: list[Figure] = []
-
-    def keep(figure: Figure, path: Path) -> None:
-        figure.draw_without_rendering()
-        figures.append(figure)
-
-    monkeypatch.setattr(pareto, "write", keep)
-    return figures
 
 
 def test_the_front_is_what_nothing_beats() -> None:

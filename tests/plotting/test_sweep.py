@@ -6,7 +6,7 @@ import pytest
 from matplotlib.figure import Figure
 from PIL import Image
 
-from seqmdn.plotting import sweep, sweep_figure
+from seqmdn.plotting import sweep_figure
 from seqmdn.plotting.sweep import CellSummary
 
 
@@ -22,18 +22,6 @@ def _cells(models: list[str], **grid: list[str]) -> list[CellSummary]:
         )
         for number, (model, *values) in enumerate(made)
     ]
-
-
-@pytest.fixture
-def drawn(monkeypatch: pytest.MonkeyPatch) -> list[Figure]:
-    figures: list[Figure] = []
-
-    def keep(figure: Figure, path: Path) -> None:
-        figure.draw_without_rendering()
-        figures.append(figure)
-
-    monkeypatch.setattr(sweep, "write", keep)
-    return figures
 
 
 def test_two_keys_are_an_axis_and_lines(drawn: list[Figure]) -> None:

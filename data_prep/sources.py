@@ -1,0 +1,124 @@
+"""Raw files as their owners ship them: where they lie, what they are, and the command around them.
+
+A preparation reads a folder, ``--source`` or the one of its name in the folder that
+``$SEQMDN_DATA`` names. What is missing, cut off or something else ends the command with one line
+that says what was expected, what was found and what to do; a store names its sources by their
+SHA-256.
+"""
+
+from __future__ import annotations
+
+__all__ = ["command_line", "folder_sha256", "origin", "read_zip", "require_file", "run"]
+
+import argparse
+import hashlib
+import os
+import sys
+import zipfile
+import zlib
+from collections.abc import Callable, Iterable, Sequence
+from pathlib import Path
+
+from seqmdn.data import Store, file_sha256
+
+
+def command_line(
+    name: str, what: str, layout: str, folder: str | None = None
+) -> argparse.ArgumentParser:
+    """Gives the options that every preparation has, for more to be added.
+
+    Args:
+        name: Of the module in ``data_prep``, of the store, and of the folder by default.
+        what: What the store will hold, in a sentence after "Write".
+        layout: What the folder has in it, such as the archives' names.
+        folder: Name of the folder in the one that ``$SEQMDN_DATA`` names.
+    """
+    parser = argparse.ArgumentParser(
+        prog=f"python -m data_prep.{name}", description=f"Write {what} as one HDF5 store."
+    )
+    parser.add_argument(
+        "--source",
+        type=Path,
+        help=f"folder with {layout}, default: {folder or name} in the folder that $SEQMDN_DATA "
+        "names",
+    )
+    parser.add_argument(
+        "--out", type=Path, default=Path(f"data/{name}.h5"), help="default: %(default)s"
+    )
+    parser.set_defaults(layout=layout, folder=folder or name)
+    return parser
+
+
+def run(
+    parser: argparse.ArgumentParser,
+    prepare: Callable[..., Sequence[str] | None],
+    arguments: list[str] | None,
+) -> None:
+    """Runs a preparation as a command; what is wrong with its files ends it with one line.
+
+    Args:
+        parser: Of :func:`command_line`.
+        prepare: Takes the source, then every option by its name; says what was left away, if
+            anything can be.
+        arguments: Of the command; those of the process by default.
+    """
+    options = vars(parser.parse_args(arguments))
+    source, layout, folder = (options.pop(key) for key in ("source", "layout", "folder"))
+    try:
+        said = prepare(_default(layout, folder) if source is None else source, **options)
+    except (OSError, ValueError, ImportError) as error:
+        sys.exit(f"{parser.prog.removeprefix('python -m ')}: {error}")
+    print("\n".join([*(said or ()), f"wrote {Store(options['out'])}"]))
+
+
+def require_file(path: Path, what: str, remedy: str = "") -> None:
+    """Refuses a path without a file.
+
+    Raises:
+        FileNotFoundError: If there is none; with the remedy, what to do.
+    """
+    if not path.is_file():
+        more = f": {remedy}" if remedy else ""
+        raise FileNotFoundError(f"expected {what} at {path}, found no such file{more}")
+
+
+def read_zip(path: Path, ending: str) -> list[tuple[str, bytes]]:
+    """Reads the members of an archive with this ending, in its order, by their names in it.
+
+    Raises:
+        ValueError: If it is no whole zip archive.
+    """
+    try:
+        with zipfile.ZipFile(path) as archive:
+            return [
+                (name, archive.read(name))
+                for name in archive.namelist()
+                # macOS put what it knows of each file beside it.
+                if name.endswith(ending) and not name.startswith("__MACOSX")
+            ]
+    # zipfile knows some ways to compress, and raises NotImplementedError at any other, which is
+    # what damaged bytes often look like.
+    except (zipfile.BadZipFile, zlib.error, EOFError, NotImplementedError) as error:
+        raise ValueError(
+            f"{path}: expected a whole zip archive, found something else ({error}): download it "
+            "again"
+        ) from error
+
+
+def origin(path: Path) -> dict[str, str]:
+    """Gives a file as a store names its source."""
+    return {"file": path.name, "sha256": file_sha256(path)}
+
+
+def folder_sha256(folder: Path, names: Iterable[str]) -> str:
+    """Gives one SHA-256 for many files: that of the lines that ``sha256sum`` prints of them."""
+    lines = [f"{file_sha256(folder / name)}  {name}\n" for name in sorted(names)]
+    return hashlib.sha256("".join(lines).encode()).hexdigest()
+
+
+def _default(layout: str, folder: str) -> Path:
+    """Names the folder in that of all data."""
+    root = os.environ.get("SEQMDN_DATA")
+    if not root:
+        raise ValueError(f"expected --source FOLDER (with {layout}) or $SEQMDN_DATA, found neither")
+    return Path(root) / folder
