@@ -21,6 +21,8 @@ class Backbone(nn.Module, ABC):
         x_t^n = \begin{cases} h_t^{n-1} \\ (h_t^{n-1}, x_t) & \text{skip} \end{cases}, \quad
         h_t = \begin{cases} h_t^N \\ (h_t^1, \dots, h_t^N) & \text{skip} \end{cases}
 
+    and with ``bypass`` :math:`(h_t, x_t)` in place of :math:`h_t`.
+
     Args:
         inputs: Number of input features X.
         hidden: Units of each layer.
@@ -28,6 +30,8 @@ class Backbone(nn.Module, ABC):
         dropout: Probability with which each unit of every layer's output is dropped in training.
         skip: Connect the input to every layer, and every layer to the output (Graves' form): h is
             then the concatenation of all layers, ``H = layers * hidden``.
+        bypass: Hand the input on beside the layers, so that what is made of h can follow the last
+            frame linearly, also beyond where the layers' bounded units reach: H grows by X.
 
     Raises:
         ValueError: If a size is below 1, dropout is outside [0, 1), or an input or a state does not
@@ -43,6 +47,7 @@ class Backbone(nn.Module, ABC):
         layers: int = 1,
         dropout: float = 0.0,
         skip: bool = False,
+        bypass: bool = False,
     ) -> None:
         super().__init__()
         for name, size in {"inputs": inputs, "hidden": hidden, "layers": layers}.items():
@@ -53,7 +58,8 @@ class Backbone(nn.Module, ABC):
         self.inputs = inputs
         self.hidden = hidden
         self.skip = skip
-        self.features = layers * hidden if skip else hidden
+        self.bypass = bypass
+        self.features = (layers * hidden if skip else hidden) + inputs * bypass
         self.dropout = nn.Dropout(dropout)
         self.layers = nn.ModuleList(
             self.layer(inputs if i == 0 else hidden + inputs * skip, hidden) for i in range(layers)
@@ -94,7 +100,10 @@ class Backbone(nn.Module, ABC):
             below = self.dropout(below)
             outputs.append(below)
             states.append(after)
-        h = torch.cat(outputs, dim=-1) if self.skip else below
+        parts = outputs if self.skip else [below]
+        if self.bypass:
+            parts.append(x)
+        h = torch.cat(parts, dim=-1) if len(parts) > 1 else below
         return h, tuple(torch.stack(parts, dim=1) for parts in zip(*states, strict=True))
 
     def _check_state(self, state: State, batch: int) -> None:
@@ -117,6 +126,7 @@ class LSTMBackbone(Backbone):
         layers: Number of layers.
         dropout: Dropout on every layer's output, in training.
         skip: Connect the input to every layer and every layer to the output.
+        bypass: Hand the input on beside the layers.
 
     References:
         Generating Sequences With Recurrent Neural Networks (Graves, 2013), for the skip
@@ -157,6 +167,7 @@ class GRUBackbone(Backbone):
         layers: Number of layers.
         dropout: Dropout on every layer's output, in training.
         skip: Connect the input to every layer and every layer to the output.
+        bypass: Hand the input on beside the layers.
 
     References:
         Learning Phrase Representations using RNN Encoder-Decoder for Statistical Machine

@@ -11,13 +11,14 @@ from tests.contracts import BACKBONE_CHECKS, BackboneKind, check_backbone, pertu
 
 KINDS = [
     BackboneKind(
-        f"{cell.__name__} {layers}{' skip' if skip else ''}",
-        partial(cell, **{"hidden": 6, "layers": layers, "skip": skip}),
+        f"{cell.__name__} {layers}{' skip' if skip else ''}{' bypass' if bypass else ''}",
+        partial(cell, **{"hidden": 6, "layers": layers, "skip": skip, "bypass": bypass}),
         ((layers, 6),) * parts,
     )
     for cell, parts in ((LSTMBackbone, 2), (GRUBackbone, 1))
     for layers in (1, 2)
     for skip in (False, True)
+    for bypass in (False, True)
 ]
 
 
@@ -65,6 +66,20 @@ def test_without_skip_only_the_last_layer_is_the_output() -> None:
     backbone = LSTMBackbone(3, 6, layers=3)
     assert backbone.features == 6
     assert [layer.input_size for layer in backbone.layers] == [3, 6, 6]
+
+
+@pytest.mark.parametrize("skip", [False, True])
+def test_a_bypass_hands_the_input_on_as_it_is(skip: bool) -> None:
+    backbone = perturbed(LSTMBackbone(3, 6, layers=2, skip=skip, bypass=True, dropout=0.9), 0.2)
+    plain = LSTMBackbone(3, 6, layers=2, skip=skip, dropout=0.9)
+    plain.load_state_dict(backbone.state_dict())
+    assert backbone.features == plain.features + 3
+    x = 100 * torch.randn(2, 5, 3)
+    torch.manual_seed(1)
+    h, _ = backbone(x)
+    torch.manual_seed(1)
+    expected, _ = plain(x)
+    assert torch.equal(h, torch.cat((expected, x), dim=-1)), "in training, too, nothing is dropped"
 
 
 def test_forget_gates_begin_with_a_bias_of_one() -> None:
