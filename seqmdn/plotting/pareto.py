@@ -22,7 +22,8 @@ _COSTS = {
     "seconds": ("training, s on the clock", 1.0),
     "draw_seconds": ("drawing, ms a frame", 1000.0),
 }
-_MARKERS = "osD^vP"
+# One more than there are colours, so that the two together come again after 42 models.
+_MARKERS = "osD^vPX"
 
 
 class CostSummary(TypedDict):

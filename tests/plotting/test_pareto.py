@@ -75,3 +75,10 @@ def test_it_is_written(tmp_path: Path) -> None:
         assert picture.format == "PNG"
     with pytest.raises(ValueError, match="at least one model"):
         pareto_figure(tmp_path / "b.png", {}, "nats/frame")
+
+
+def test_no_two_of_many_models_look_alike(drawn: list[Figure]) -> None:
+    models = {f"model {i}": MODELS["small"] for i in range(20)}
+    pareto_figure("a.png", models, "nats/frame")
+    looks = [(line.get_color(), line.get_marker()) for line in drawn[0].legends[0].legend_handles]
+    assert len(set(looks)) == len(looks) == 21
