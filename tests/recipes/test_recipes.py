@@ -8,6 +8,7 @@ import pytest
 
 from seqmdn.cli import main
 from seqmdn.compare import markdown_table, recipe_models
+from seqmdn.comparison import grid_tables
 
 ROOT = Path(__file__).parents[2]
 RECIPES = sorted(path.parent for path in ROOT.glob("recipes/*/*/base.yaml"))
@@ -86,3 +87,35 @@ def test_the_readme_of_the_project_shows_the_main_job() -> None:
     results = json.loads((ROOT / "recipes/pixels/digits/results.json").read_text())
     assert markdown_table(results).strip() in (ROOT / "README.md").read_text()
     assert (ROOT / "recipes/pixels/digits/compare.png").is_file()
+
+
+STUDIES = sorted((ROOT / "recipes/study").glob("*.json"))
+
+
+@pytest.mark.parametrize("study", STUDIES, ids=lambda path: path.stem)
+def test_the_study_shows_its_committed_results(study: Path) -> None:
+    results = json.loads(study.read_text())
+    readme = (ROOT / "recipes/README.md").read_text()
+    likelihoods, gains = grid_tables(results).strip().split("\n\n")
+    assert likelihoods in readme and gains in readme
+    assert results["device"] in readme
+    assert not results["versions"]["git"].endswith("-dirty")
+    models = {cell["model"] for cell in results["sweep"]["cells"].values()}
+    assert models == {path.stem for path in study.parent.glob("*.yaml")}
+    steps = results["budget"]["steps"]
+    recipe = next(r for r in RECIPES if named(r) in results["recipe"])
+    assert f"recipes/{named(recipe)}" in readme and f"--trainer.max_steps {steps}" in readme
+
+
+@pytest.mark.parametrize(
+    "model", sorted((ROOT / "recipes/study").glob("*.yaml")), ids=lambda p: p.stem
+)
+def test_a_model_of_the_study_fits(
+    model: Path, clone: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.chdir(clone)
+    files = ["-c", "recipes/pixels/digits/base.yaml", "-c", f"recipes/study/{model.name}"]
+    small = ["--trainer.max_steps", "2", "--trainer.val_check_interval", "2"]
+    small += ["--model.backbone.hidden", "8", "--data.batch_size", "4"]
+    main(["fit", *files, *small, "--out", str(tmp_path / "run"), "--debug"])
+    assert json.loads((tmp_path / "run/metrics.json").read_text())["steps"] == 2
