@@ -20,7 +20,7 @@ from torch import Size, Tensor
 from torch.autograd import Function
 
 from seqmdn import linalg
-from seqmdn.distributions.frames import evaluate
+from seqmdn.distributions.frames import evaluate, finish
 
 __all__ = ["gaussian_log_density", "joint_log_density", "mixture_log_prob"]
 
@@ -167,7 +167,7 @@ class _MixtureLogProb(Function):
         count = len(tensors[-1])
         if any(need and len(t) != count for need, t in zip(wanted, tensors, strict=True)):
             wanted = (False,) * len(tensors)
-        log_prob, gradients = evaluate(tensors, wanted)
+        log_prob, gradients, ctx.weights = evaluate(tensors, wanted, later=True)
         if any(wanted):
             ctx.gradients = gradients
         return log_prob
@@ -181,6 +181,9 @@ class _MixtureLogProb(Function):
         gradients, ctx.gradients = ctx.gradients, None  # a second pass computes them again
         if gradients is None:
             gradients = evaluate(tensors, wanted, gradient)[1]
+        elif ctx.weights is not None:
+            weights = ctx.weights.mul_(gradient.unsqueeze(-1))
+            gradients = finish(gradients, wanted, weights)
         else:
             for one in gradients:
                 if one is not None:
