@@ -105,24 +105,28 @@ def block_log_prob(
     score = _waiting(targets, "loc", whole)
     score = torch.mul(diagonal, residual, out=scratch("score", whole) if score is None else score)
     rank = len(columns)
-    room = _room(targets, order)
     if rank:
+        # More than one are made orthogonal, in place; that place may be the factor's target.
+        room = _room(targets, order)
+        shape = (rank, *joined(columns.shape[1:], diagonal.shape))
+        if room is None or room.numel() != math.prod(shape):
+            room = scratch("columns", shape)
+        room = room.view(shape)
         if rank > 1 or columns.stride(-1) != 1:
-            columns = _place("columns", columns.shape, room, scratch).copy_(columns)
+            columns = room.copy_(columns)
         projected = columns.new_empty(rank, *whole[:features], 1, *whole[features + 1 :])
         for column, one in zip(columns.unbind(0), projected.unbind(0), strict=True):
             scratch.dot(column, residual, features, out=one)  # U'e, (R, n, K, 1)
             score.addcmul_(column, one)  # Lambda e
     quadratic = scratch.dot(score, residual, features)  # (n, K, 1)
     double = log_sum(diagonal, features, scratch) - quadratic
-    slope = _waiting(targets, "diagonal", diagonal.shape)
-    if rank:
+    inverse = diagonal
+    if rank or targets.diagonal is not None:
+        slope = _waiting(targets, "diagonal", diagonal.shape)
         slope = scratch("inverse", diagonal.shape) if slope is None else slope
-        root = torch.rsqrt(diagonal, out=slope)
-        shape = (rank, *joined(columns.shape[1:], diagonal.shape))
-        basis = _place("columns" if columns.shape == shape else "basis", shape, room, scratch)
-        torch.mul(columns, root, out=basis)
-        rows, pivots = orthogonalise(basis, features, scratch)
+        inverse = torch.reciprocal(diagonal, out=slope)
+    if rank:
+        rows, pivots = orthogonalise(inverse, columns, features, scratch)
         double = double + (pivots.log().sum(0) if rank > 1 else pivots[0].log())
     constant = loc.shape[features] * math.log(2 * math.pi)
     weights: Tensor | None = None
@@ -144,11 +148,10 @@ def block_log_prob(
         if targets.value is not None:
             torch.neg(score.sum(components), out=targets.value)
     if rank and (targets.diagonal is not None or targets.factor is not None):
-        basis *= root
+        torch.sub(value, loc, out=residual)  # once more: its memory was needed
+        basis = torch.mul(columns, inverse, out=room)
         basis *= pivots.rsqrt_()  # their squares add up to what U takes off the variances
     if targets.diagonal is not None:
-        inverse = scratch("inverse", diagonal.shape) if slope is None else slope
-        torch.reciprocal(diagonal, out=inverse)
         for one in (*(basis.unbind(0) if rank else ()), residual):
             out = inverse if one.shape == inverse.shape else None
             inverse = torch.addcmul(inverse, one, one, value=-1, out=out)  # variances, less e^2
@@ -198,13 +201,6 @@ def mix(
     if gradient is not None:
         weights *= gradient.view(total.shape)
     return log_prob, weights
-
-
-def _place(name: str, shape: Sequence[int], room: Tensor | None, scratch: Scratch) -> Tensor:
-    """Returns memory of this shape: `room` where it is of as many numbers, or the scratch."""
-    if room is not None and room.numel() == math.prod(shape):
-        return room.view(shape)
-    return scratch(name, tuple(shape))
 
 
 def _room(targets: Targets, order: Order) -> Tensor | None:

@@ -23,7 +23,7 @@ __all__ = ["evaluate", "finish"]
 
 # Numbers in all arrays of a block together, and the fewest in one of them: the first keeps them
 # near a core, the second keeps the arithmetic longer than what calls it.
-SCRATCH, BLOCK = 9 * 2**15, 3 * 2**14
+SCRATCH, BLOCK = 9 * 2**15, 7 * 2**14
 # Numbers in one plane of a block of two features.
 PLANE = 2**16
 # Below as many features, rows of D numbers are too short to run along.
@@ -131,11 +131,9 @@ def finish(
         if one is not None:
             one.mul_(weights.view(*weights.shape, *[1] * (one.dim() - 2)))
     _, loc, diagonal, factor, _ = gradients
-    found = (weights, loc, diagonal, factor, loc)
-    found = [one if need else None for one, need in zip(found, wanted, strict=True)]
-    if wanted[4]:
-        found[4] = loc.sum(1).neg_()
-    return found
+    value = -loc.sum(1) if loc is not None and wanted[4] else None
+    found = (weights, loc, diagonal, factor, value)
+    return [one if need else None for one, need in zip(found, wanted, strict=True)]
 
 
 def _block_size(tensors: tuple[Tensor, ...], planar: bool) -> int:

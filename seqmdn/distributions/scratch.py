@@ -63,20 +63,21 @@ class Scratch:
 
 
 def orthogonalise(
-    columns: Tensor, features: int, scratch: Scratch
+    inverse: Tensor, columns: Tensor, features: int, scratch: Scratch
 ) -> tuple[list[Tensor | None], Tensor]:
-    r"""Makes the columns of [I; V] orthogonal, in place; those of V alone are stored.
+    r"""Makes the columns of [I; U] orthogonal, in place, in the product of I above and D^-1 below.
 
-    With :math:`V = D^{-1/2} U` they decompose the capacitance. By modified Gram-Schmidt, which
-    keeps the identity beside a large V where forming the capacitance in float32 would lose it:
-    :math:`C = I + V^\top V = N^{-1} P N^{-\top}`, with a unit lower triangular N and the pivots P.
-    A column of which little is left is made orthogonal again, of what rounding left: in it is all
-    that parallel columns differ by.
+    By modified Gram-Schmidt, which keeps the identity beside a large U where forming the
+    capacitance in float32 would lose it: :math:`C = I + U^\top D^{-1} U = N^{-1} P N^{-\top}`,
+    with a unit lower triangular N and the pivots P. A column of which little is left is made
+    orthogonal again, of what rounding left: in it is all that parallel columns differ by. For the
+    same reason D stays in the product: columns divided by its root would each be rounded.
 
     Args:
-        columns: those of V, (R, n, K, D) or in any other order; overwritten by those of V N'.
-        features: which dimension of a column is D.
-        scratch: arrays to compute in, R - 1 as large as a column.
+        inverse: of d, (n, K, D) or in any other order, or 1 for n.
+        columns: those of U, (R, n, K, D); overwritten by those of U N'.
+        features: which dimension of `inverse` is D.
+        scratch: arrays to compute in: R - 1 as large as a column, and that of the residual.
 
     Returns:
         The rows of N left of its diagonal, (i, n, K, 1) of row i, None of row 0; and P,
@@ -88,7 +89,7 @@ def orthogonalise(
 
     Example:
         >>> columns = torch.tensor([[1.0, 0.0], [1.0, 1.0]])
-        >>> rows, pivots = orthogonalise(columns, 0, Scratch(columns))
+        >>> rows, pivots = orthogonalise(torch.ones(2), columns, 0, Scratch(columns))
         >>> rows, pivots  # the capacitance is [[2, 1], [1, 3]]
         ([None, tensor([[-0.5000]])], tensor([[2.0000],
                 [2.5000]]))
@@ -99,18 +100,21 @@ def orthogonalise(
     rank = len(columns)
     shape = columns.shape[1:]
     pivots = columns.new_empty(rank, *shape[:features], 1, *shape[features + 1 :])
+    weighted = scratch("residual", tuple(shape))
     rows: list[Tensor | None] = []
     below: Tensor | None = None  # of the rows to come, what is known: (R - i, i, n, K, 1)
     lost: Tensor | None = None  # of their columns' squared lengths: (R - i, n, K, 1)
     for i, (column, pivot) in enumerate(zip(columns.unbind(0), pivots.unbind(0), strict=True)):
         row = None if below is None else below[0]
-        scratch.dot(column, column, features, out=pivot).add_(1)
+        torch.mul(column, inverse, out=weighted)
+        scratch.dot(weighted, column, features, out=pivot).add_(1)
         if row is not None and lost is not None:
             pivot += row.square().sum(0)
             # A GPU would rather do it than wait for the answer; NaN must not hide what others lost.
             if not column.is_cpu or not float((lost[0] / pivot).amax()) <= _PARALLEL:
                 for j, done in enumerate(columns[:i].unbind(0)):
-                    share = scratch.dot(done, column, features).add_(row[j])
+                    torch.mul(done, inverse, out=weighted)
+                    share = scratch.dot(weighted, column, features).add_(row[j])
                     known = rows[j]
                     if known is not None:
                         share += (known * row[:j]).sum(0)
@@ -119,13 +123,14 @@ def orthogonalise(
                     row[j] += share
                     if known is not None:
                         row[:j].addcmul_(share, known)
-                scratch.dot(column, column, features, out=pivot).add_(1)
+                torch.mul(column, inverse, out=weighted)
+                scratch.dot(weighted, column, features, out=pivot).add_(1)
                 pivot += row.square().sum(0)
         rows.append(row)
         if i == rank - 1:
             break
         later = columns[i + 1 :]
-        share = scratch.dot(column, later, features)  # (R - i - 1, n, K, 1)
+        share = scratch.dot(weighted, later, features)  # (R - i - 1, n, K, 1)
         if below is not None and row is not None:
             share += (below[1:] * row).sum(1)
         scale = share / pivot
