@@ -75,7 +75,8 @@ def orthogonalise(
 
     Args:
         inverse: of d, (n, K, D) or in any other order, or 1 for n.
-        columns: those of U, (R, n, K, D); overwritten by those of U N'.
+        columns: those of U, (R, n, K, D), where R > 1 of the same n or more; overwritten by those
+            of U N'.
         features: which dimension of `inverse` is D.
         scratch: arrays to compute in: R - 1 as large as a column, and that of the residual.
 
@@ -98,9 +99,9 @@ def orthogonalise(
                 [ 0.5000,  1.0000]])
     """
     rank = len(columns)
-    shape = columns.shape[1:]
+    shape = joined(columns.shape[1:], inverse.shape)
     pivots = columns.new_empty(rank, *shape[:features], 1, *shape[features + 1 :])
-    weighted = scratch("residual", tuple(shape))
+    weighted = scratch("residual", shape)
     rows: list[Tensor | None] = []
     below: Tensor | None = None  # of the rows to come, what is known: (R - i, i, n, K, 1)
     lost: Tensor | None = None  # of their columns' squared lengths: (R - i, n, K, 1)
