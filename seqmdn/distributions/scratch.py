@@ -95,8 +95,8 @@ def orthogonalise(
         ([None, tensor([[-0.5000]])], tensor([[2.0000],
                 [2.5000]]))
         >>> columns
-        tensor([[ 1.0000,  0.0000],
-                [ 0.5000,  1.0000]])
+        tensor([[1.0000, 0.0000],
+                [0.5000, 1.0000]])
     """
     rank = len(columns)
     shape = joined(columns.shape[1:], inverse.shape)
