@@ -23,7 +23,7 @@ from torch import Tensor
 
 from seqmdn.distributions.scratch import Scratch, joined, log_sum, orthogonalise
 
-__all__ = ["FRAMES_FIRST", "FRAMES_LAST", "Order", "Targets", "block_log_prob"]
+__all__ = ["FRAMES_FIRST", "FRAMES_LAST", "Order", "Targets", "block_log_prob", "mix"]
 
 
 class Order(NamedTuple):
@@ -60,7 +60,7 @@ class Targets(NamedTuple):
 
 def block_log_prob(
     order: Order,
-    log_weights: Tensor,
+    log_weights: Tensor | None,
     loc: Tensor,
     diagonal: Tensor,
     columns: Tensor,
@@ -70,6 +70,10 @@ def block_log_prob(
     gradient: Tensor | None = None,
 ) -> Tensor:
     """Returns the log-density of one block, (n,), and writes the gradients that are wanted.
+
+    Without log-weights there is no mixture: the log-density is that of each component, (n, K), and
+    so are the gradients, those of r = g = 1, where nothing is shared and that of the value is not
+    wanted. To multiply them by weights that come later costs less than to do it here.
 
     Args:
         order: the order of the dimensions, written here as `FRAMES_FIRST` has them.
@@ -100,15 +104,19 @@ def block_log_prob(
     residual = torch.sub(value, loc, out=scratch("residual", whole))
     score = _waiting(targets, "loc", whole)
     score = torch.mul(diagonal, residual, out=scratch("score", whole) if score is None else score)
-    rank = columns.shape[0]
+    rank = len(columns)
     if rank:
-        if rank > 1 or columns.stride(-1) != 1:  # more than one are made orthogonal, in place
-            room = _room(targets, columns.shape, order)
-            room = scratch("columns", tuple(columns.shape)) if room is None else room
+        # More than one are made orthogonal, in place; that place may be the factor's target.
+        room = _room(targets, order)
+        shape = (rank, *joined(columns.shape[1:], diagonal.shape))
+        if room is None or room.numel() != math.prod(shape):
+            room = scratch("columns", shape)
+        room = room.view(shape)
+        if rank > 1 or columns.stride(-1) != 1:
             columns = room.copy_(columns)
-        product = torch.mul(columns, residual, out=scratch("basis", (rank, *whole)))
-        projected = product.sum(features + 1, keepdim=True)  # U'e, (R, n, K, 1)
+        projected = columns.new_empty(rank, *whole[:features], 1, *whole[features + 1 :])
         for column, one in zip(columns.unbind(0), projected.unbind(0), strict=True):
+            scratch.dot(column, residual, features, out=one)  # U'e, (R, n, K, 1)
             score.addcmul_(column, one)  # Lambda e
     quadratic = scratch.dot(score, residual, features)  # (n, K, 1)
     double = log_sum(diagonal, features, scratch) - quadratic
@@ -118,57 +126,91 @@ def block_log_prob(
         slope = scratch("inverse", diagonal.shape) if slope is None else slope
         inverse = torch.reciprocal(diagonal, out=slope)
     if rank:
-        basis, rows, pivots = orthogonalise(inverse, columns, features, scratch)
+        rows, pivots = orthogonalise(inverse, columns, features, scratch)
         double = double + (pivots.log().sum(0) if rank > 1 else pivots[0].log())
-    joint = torch.add(log_weights.unsqueeze(features), double, alpha=0.5)
-    highest = joint.amax(components, keepdim=True)
-    # Where no component has any density, -inf less -inf would be NaN.
-    highest.clamp_(min=torch.finfo(highest.dtype).min)
-    weights = joint.sub_(highest).exp_()
-    total = weights.sum(components, keepdim=True)
-    constant = 0.5 * loc.shape[features] * math.log(2 * math.pi)
-    log_prob = highest.add_(total.log()).sub_(constant).flatten()
+    constant = loc.shape[features] * math.log(2 * math.pi)
+    weights: Tensor | None = None
+    if log_weights is None:
+        log_prob = double.sub_(constant).mul_(0.5).squeeze(features)
+    else:
+        joint = torch.add(log_weights.unsqueeze(features), double, alpha=0.5)
+        log_prob, weights = mix(joint, components, gradient, wanted)
+        log_prob = log_prob.sub_(0.5 * constant).flatten()
     if not wanted:
         return log_prob
-    weights /= total.clamp_(min=1)  # the responsibilities, (n, K, 1); below 1 there is only 0
-    if gradient is not None:
-        weights *= gradient.view(total.shape)
-    if targets.log_weights is not None:
+    if weights is not None and targets.log_weights is not None:
         _write(targets, "log_weights", targets.log_weights.unsqueeze(features), weights, order)
     if targets.loc is not None or targets.value is not None:
-        score *= weights
+        if weights is not None:
+            score *= weights
         if targets.loc is not None:
             _write(targets, "loc", targets.loc, score, order)
         if targets.value is not None:
             torch.neg(score.sum(components), out=targets.value)
     if rank and (targets.diagonal is not None or targets.factor is not None):
-        basis *= pivots.rsqrt_()
+        torch.sub(value, loc, out=residual)  # once more: its memory was needed
+        basis = torch.mul(columns, inverse, out=room)
+        basis *= pivots.rsqrt_()  # their squares add up to what U takes off the variances
     if targets.diagonal is not None:
         for one in (*(basis.unbind(0) if rank else ()), residual):
             out = inverse if one.shape == inverse.shape else None
             inverse = torch.addcmul(inverse, one, one, value=-1, out=out)  # variances, less e^2
-        _write(targets, "diagonal", targets.diagonal, inverse.mul_(0.5 * weights), order)
+        inverse *= 0.5 if weights is None else 0.5 * weights
+        _write(targets, "diagonal", targets.diagonal, inverse, order)
     if rank and targets.factor is not None:
-        projected *= weights
-        if basis.shape[1:] != whole:  # all frames share what it is made of
-            basis = scratch("slopes", (rank, *whole)).copy_(basis)
-        for i, (one, row, scale) in enumerate(zip(basis, rows, pivots * weights, strict=True)):
+        basis *= pivots
+        for i, (one, row) in enumerate(zip(basis, rows, strict=True)):
             if row is not None:
-                basis[:i].addcmul_(one, row * scale)
-            one *= scale
-        basis.addcmul_(residual, projected, value=-1)
-        _write(targets, "factor", targets.factor, basis, order)
+                basis[:i].addcmul_(one, row)
+        # The columns may lie where the result is to be, so it is put together elsewhere.
+        slopes = []
+        if rank > 1:
+            slopes = list(scratch("product", (rank - 1, *whole)).unbind(0))
+        for one, out, share in zip(basis, [*slopes, residual], projected, strict=True):
+            torch.addcmul(one, residual, share, value=-1, out=out)
+            if weights is not None:
+                out *= weights
+        _write(targets, "factor", targets.factor, [*slopes, residual], order)
     return log_prob
 
 
-def _room(targets: Targets, shape: Sequence[int], order: Order) -> Tensor | None:
-    """Returns the memory of the factor's target as columns of this shape, where it is one piece."""
+def mix(
+    joint: Tensor, components: int, gradient: Tensor | None = None, wanted: bool = True
+) -> tuple[Tensor, Tensor | None]:
+    """Returns the logarithm of the sum of exponentials over the components, and its gradient.
+
+    Args:
+        joint: log pi_k + log N_k, (n, K) or in any other order; used up.
+        components: which dimension of `joint` is K; the sum leaves a dimension of 1.
+        gradient: what reaches each sum, (n,); None is 1.
+        wanted: whether the gradient is.
+
+    Example:
+        >>> mix(torch.zeros(1, 4), 1)
+        (tensor([[1.3863]]), tensor([[0.2500, 0.2500, 0.2500, 0.2500]]))
+    """
+    highest = joint.amax(components, keepdim=True)
+    # Where no component has any density, -inf less -inf would be NaN.
+    highest.clamp_(min=torch.finfo(highest.dtype).min)
+    weights = joint.sub_(highest).exp_()
+    total = weights.sum(components, keepdim=True)
+    log_prob = highest.add_(total.log())
+    if not wanted:
+        return log_prob, None
+    weights /= total.clamp_(min=1)  # the responsibilities; below 1 there is only 0
+    if gradient is not None:
+        weights *= gradient.view(total.shape)
+    return log_prob, weights
+
+
+def _room(targets: Targets, order: Order) -> Tensor | None:
+    """Returns the memory of the factor's target, flat, where it is one piece."""
     target = targets.factor
     if target is None or "factor" in targets.shared:
         return None
     target = target.movedim(0, -1)  # (n, K, D, R)
     target = target.movedim(-2, 0) if order.components == 0 else target
-    return target.view(-1).view(shape) if target.is_contiguous() else None
+    return target.view(-1) if target.is_contiguous() else None
 
 
 def _waiting(targets: Targets, name: str, shape: Sequence[int]) -> Tensor | None:
@@ -179,12 +221,19 @@ def _waiting(targets: Targets, name: str, shape: Sequence[int]) -> Tensor | None
     return target if target.shape == shape and target.is_contiguous() else None
 
 
-def _write(targets: Targets, name: str, target: Tensor, slope: Tensor, order: Order) -> None:
+def _write(
+    targets: Targets, name: str, target: Tensor, slope: Tensor | list[Tensor], order: Order
+) -> None:
     """Writes a gradient to the target of this name, or adds its sum over the frames."""
-    if name in targets.shared:
+    if isinstance(slope, list):
+        pairs = target.movedim(0, -1)
+        if len(slope) == 2 and name not in targets.shared and pairs.is_contiguous():
+            # Complex numbers lie as pairs: one dense operation for two with gaps, at a third.
+            torch.complex(*slope, out=torch.view_as_complex(pairs))
+            return
+        for one, other in zip(target, slope, strict=True):
+            _write(targets, name, one, other, order)
+    elif name in targets.shared:
         target += slope.sum(-1 if order.components == 0 else -3, keepdim=True)
-    elif name == "factor" and len(slope) == 2 and target.movedim(0, -1).is_contiguous():
-        # Complex numbers lie as pairs: one dense operation for two with gaps, at a third of them.
-        torch.complex(*slope, out=torch.view_as_complex(target.movedim(0, -1)))
     elif target.data_ptr() != slope.data_ptr():
         target.copy_(slope)

@@ -20,7 +20,7 @@ from torch import Size, Tensor
 from torch.autograd import Function
 
 from seqmdn import linalg
-from seqmdn.distributions.frames import evaluate
+from seqmdn.distributions.frames import evaluate, finish
 
 __all__ = ["gaussian_log_density", "joint_log_density", "mixture_log_prob"]
 
@@ -167,9 +167,9 @@ class _MixtureLogProb(Function):
         count = len(tensors[-1])
         if any(need and len(t) != count for need, t in zip(wanted, tensors, strict=True)):
             wanted = (False,) * len(tensors)
-        log_prob, gradients = evaluate(tensors, wanted)
+        log_prob, *found = evaluate(tensors, wanted, later=True)
         if any(wanted):
-            ctx.gradients = gradients
+            ctx.gradients = found
         return log_prob
 
     @staticmethod
@@ -178,13 +178,15 @@ class _MixtureLogProb(Function):
         wanted = ctx.needs_input_grad[1:]
         if torch.is_grad_enabled():
             return None, *_differentiable_gradients(tensors, wanted, gradient)
-        gradients, ctx.gradients = ctx.gradients, None  # a second pass computes them again
-        if gradients is None:
-            gradients = evaluate(tensors, wanted, gradient)[1]
-        else:
-            for one in gradients:
-                if one is not None:
-                    one.mul_(gradient.view(-1, *[1] * (one.dim() - 1)))
+        found, ctx.gradients = ctx.gradients, None  # a second pass computes them again
+        if found is None:
+            return None, *evaluate(tensors, wanted, gradient)[1]
+        gradients, weights = found
+        if weights is not None:
+            return None, *finish(gradients, wanted, weights.mul_(gradient.unsqueeze(-1)))
+        for one in gradients:
+            if one is not None:
+                one.mul_(gradient.view(-1, *[1] * (one.dim() - 1)))
         return None, *gradients
 
 

@@ -64,23 +64,25 @@ class Scratch:
 
 def orthogonalise(
     inverse: Tensor, columns: Tensor, features: int, scratch: Scratch
-) -> tuple[Tensor, list[Tensor | None], Tensor]:
-    r"""Makes the columns of [I; U] orthogonal, in the scalar product of I above and D^-1 below.
+) -> tuple[list[Tensor | None], Tensor]:
+    r"""Makes the columns of [I; U] orthogonal, in place, in the product of I above and D^-1 below.
 
     By modified Gram-Schmidt, which keeps the identity beside a large U where forming the
     capacitance in float32 would lose it: :math:`C = I + U^\top D^{-1} U = N^{-1} P N^{-\top}`,
     with a unit lower triangular N and the pivots P. A column of which little is left is made
-    orthogonal again, of what rounding left: in it is all that parallel columns differ by.
+    orthogonal again, of what rounding left: in it is all that parallel columns differ by. For the
+    same reason D stays in the product: columns divided by its root would each be rounded.
 
     Args:
-        inverse: of d, (n, K, D) or in any other order.
-        columns: those of U, (R, n, K, D); used up.
+        inverse: of d, (n, K, D) or in any other order, or 1 for n.
+        columns: those of U, (R, n, K, D), where R > 1 of the same n or more; overwritten by those
+            of U N'.
         features: which dimension of `inverse` is D.
-        scratch: arrays to compute in; the first result stays there.
+        scratch: arrays to compute in: R - 1 as large as a column, and that of the residual.
 
     Returns:
-        D^-1 times the orthogonal columns, which are those of U N', (R, n, K, D); the rows of N left
-        of its diagonal, (i, n, K, 1) of row i, None of row 0; and P, (R, n, K, 1).
+        The rows of N left of its diagonal, (i, n, K, 1) of row i, None of row 0; and P,
+        (R, n, K, 1).
 
     References:
         Reorthogonalization and stable algorithms for updating the Gram-Schmidt QR factorization,
@@ -88,35 +90,37 @@ def orthogonalise(
 
     Example:
         >>> columns = torch.tensor([[1.0, 0.0], [1.0, 1.0]])
-        >>> _, rows, pivots = orthogonalise(torch.ones(2), columns, 0, Scratch(columns))
+        >>> rows, pivots = orthogonalise(torch.ones(2), columns, 0, Scratch(columns))
         >>> rows, pivots  # the capacitance is [[2, 1], [1, 3]]
         ([None, tensor([[-0.5000]])], tensor([[2.0000],
                 [2.5000]]))
+        >>> columns
+        tensor([[1.0000, 0.0000],
+                [0.5000, 1.0000]])
     """
-    rank = columns.shape[0]
-    whole = joined(columns.shape[1:], inverse.shape)
-    basis = scratch("basis", (rank, *whole))
-    pivots = columns.new_empty(rank, *whole[:features], 1, *whole[features + 1 :])
+    rank = len(columns)
+    shape = joined(columns.shape[1:], inverse.shape)
+    pivots = columns.new_empty(rank, *shape[:features], 1, *shape[features + 1 :])
+    weighted = scratch("residual", shape)
     rows: list[Tensor | None] = []
-    done: list[Tensor] = []
     below: Tensor | None = None  # of the rows to come, what is known: (R - i, i, n, K, 1)
     lost: Tensor | None = None  # of their columns' squared lengths: (R - i, n, K, 1)
-    for i, (weighted, pivot) in enumerate(zip(basis.unbind(0), pivots.unbind(0), strict=True)):
-        column, later = columns[0], columns[1:]
+    for i, (column, pivot) in enumerate(zip(columns.unbind(0), pivots.unbind(0), strict=True)):
         row = None if below is None else below[0]
         torch.mul(column, inverse, out=weighted)
         scratch.dot(weighted, column, features, out=pivot).add_(1)
         if row is not None and lost is not None:
             pivot += row.square().sum(0)
-            # A GPU would rather do it than wait for the answer.
-            if not column.is_cpu or bool((lost[0] > _PARALLEL * pivot).any()):
-                for j, (one, other) in enumerate(zip(basis, done, strict=False)):
-                    share = scratch.dot(one, column, features).add_(row[j])
+            # A GPU would rather do it than wait for the answer; NaN must not hide what others lost.
+            if not column.is_cpu or not float((lost[0] / pivot).amax()) <= _PARALLEL:
+                for j, done in enumerate(columns[:i].unbind(0)):
+                    torch.mul(done, inverse, out=weighted)
+                    share = scratch.dot(weighted, column, features).add_(row[j])
                     known = rows[j]
                     if known is not None:
                         share += (known * row[:j]).sum(0)
                     share.div_(pivots[j]).neg_()
-                    column.addcmul_(share, other)
+                    column.addcmul_(share, done)
                     row[j] += share
                     if known is not None:
                         row[:j].addcmul_(share, known)
@@ -126,28 +130,28 @@ def orthogonalise(
         rows.append(row)
         if i == rank - 1:
             break
-        done.append(column)
-        out = later if later.shape[1:] == whole else scratch("orthogonal", (rank - i - 1, *whole))
+        later = columns[i + 1 :]
         share = scratch.dot(weighted, later, features)  # (R - i - 1, n, K, 1)
         if below is not None and row is not None:
             share += (below[1:] * row).sum(1)
         scale = share / pivot
         gone = share.mul_(scale)
         lost = gone if lost is None else lost[1:] + gone
-        columns = torch.addcmul(later, scale.neg_(), column, out=out)
+        later.addcmul_(scale.neg_(), column)
         if below is None or row is None:
             below = scale.unsqueeze(1)
         else:
             known = torch.addcmul(below[1:], scale.unsqueeze(1), row)
             below = torch.cat([known, scale.unsqueeze(1)], dim=1)
-    return basis, rows, pivots
+    return rows, pivots
 
 
 def log_sum(tensor: Tensor, features: int, scratch: Scratch) -> Tensor:
     """Returns the sum of a positive tensor's logarithms over a dimension, which stays as 1.
 
     A logarithm costs what ten products cost on a CPU, so it is taken of products of four, where
-    these are sure to neither overflow nor underflow. A GPU would rather not wait for that answer.
+    these are sure to neither overflow nor underflow; and of dense ones, as one with gaps costs
+    four times as much. A GPU would rather not wait for that answer.
 
     Example:
         >>> numbers = torch.tensor([1.0, 2.0, 3.0, 4.0, 5.0])
@@ -159,13 +163,16 @@ def log_sum(tensor: Tensor, features: int, scratch: Scratch) -> Tensor:
     if half == 0 or not tensor.is_cpu:
         return tensor.log().sum(features, keepdim=True)
 
-    product = scratch("product", tuple(tensor.shape))
+    before, after = tensor.shape[:features], tensor.shape[features + 1 :]
+    product = scratch("product", tuple(tensor.shape)).view(-1)
+    start = before.numel() * half * after.numel()
 
-    def fold(numbers: Tensor, count: int, start: int) -> Tensor:
+    def fold(numbers: Tensor, count: int, room: Tensor) -> Tensor:
+        shape = (*before, count, *after)
         left, right = numbers.narrow(features, 0, count), numbers.narrow(features, count, count)
-        return torch.mul(left, right, out=product.narrow(features, start, count))
+        return torch.mul(left, right, out=room[: math.prod(shape)].view(shape))
 
-    twos = fold(tensor, half, 0)
+    twos = fold(tensor, half, product)
     low, high = torch.aminmax(twos)
     if not (float(low) > 1 / _SQUARE and float(high) < _SQUARE):  # so too where one is NaN
         return tensor.log().sum(features, keepdim=True)
@@ -175,7 +182,7 @@ def log_sum(tensor: Tensor, features: int, scratch: Scratch) -> Tensor:
     if count % 2:
         parts.append(tensor.narrow(features, count - 1, 1))
     if quarter:
-        parts.append(fold(twos, quarter, half))
+        parts.append(fold(twos, quarter, product[start:]))
     total, *rest = (part.log().sum(features, keepdim=True) for part in parts)
     for one in rest:
         total += one

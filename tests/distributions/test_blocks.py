@@ -128,3 +128,39 @@ def test_each_gradient_alone_is_the_same(order: Order, wanted: str) -> None:
         Targets(**{wanted: arrange(order, wanted, alone)}),
     )
     torch.testing.assert_close(alone, everything[name])
+
+
+@ORDERS
+@pytest.mark.parametrize("rank", [0, 1, 2, 3, 5])
+@pytest.mark.parametrize("alone", [None, "loc", "diagonal", "factor"])
+@pytest.mark.parametrize("gaps", [False, True])
+def test_without_weights_it_is_each_component_by_itself(
+    order: Order, rank: int, alone: str | None, gaps: bool
+) -> None:
+    parameters, value = draw(7, 3, 6, rank)
+    leaves = {
+        name: parameters[name].clone().requires_grad_() for name in ("loc", "diagonal", "factor")
+    }
+    expected = dense.gaussian_log_prob(leaves, value.unsqueeze(1))
+    expected.sum().backward()
+    # With gaps, no target is one piece in which something else could wait.
+    room = {
+        name: torch.full((*t.shape[:-1], t.shape[-1] + gaps), math.nan, dtype=t.dtype)
+        for name, t in leaves.items()
+    }
+    found = {name: room[name][..., : t.shape[-1]] for name, t in leaves.items()}
+    wanted = {name: arrange(order, name, t) for name, t in found.items() if alone in (None, name)}
+    log_prob = block_log_prob(
+        order,
+        None,
+        *(arrange(order, name, parameters[name]).contiguous() for name in leaves),
+        order.arrange(value).contiguous(),
+        Scratch(value),
+        Targets(**wanted),
+    )
+    torch.testing.assert_close(order.arrange(expected.detach()), log_prob)
+    for name in wanted:
+        if leaves[name].numel():
+            torch.testing.assert_close(
+                found[name], leaves[name].grad, msg=lambda m, n=name: f"{n}: {m}"
+            )

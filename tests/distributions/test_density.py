@@ -121,6 +121,19 @@ def test_large_parallel_columns_keep_their_digits_in_float32(rank: int) -> None:
     assert error.max() < 1e-5
 
 
+@pytest.mark.parametrize("rank", [2, 4])
+def test_columns_that_differ_by_little_keep_the_digits_of_the_variances(rank: int) -> None:
+    # Rounded one by one, as V = D^-1/2 U is, they would be off in what they differ by.
+    logits, loc, diagonal, factor, value = draw((100,), 1, 16, rank)
+    columns = 1e3 * factor[..., :1] * (1 + 1e-4 * torch.randn_like(factor))
+    mine = leaves(tuple(t.float() for t in (logits, loc, diagonal, columns, loc[:, 0])))
+    exact = leaves(tuple(t.double() for t in mine))
+    mixture_log_prob(*mine).sum().backward()
+    plain_log_prob(*exact).sum().backward()
+    error = (mine[2].grad - exact[2].grad).flatten(1).norm(dim=1)
+    assert (error / exact[2].grad.flatten(1).norm(dim=1)).max() < 1e-6
+
+
 @pytest.mark.parametrize("rank", [0, 1, 2, 8])
 @pytest.mark.parametrize("features", [2, 32, 512])
 def test_far_out_and_at_the_edges_all_is_finite(features: int, rank: int) -> None:
@@ -170,8 +183,9 @@ def test_first_and_second_derivatives(rank: int, shared: tuple[int, ...]) -> Non
     assert torch.autograd.gradgradcheck(function, inputs)
 
 
-def test_a_second_backward_pass_gives_the_same() -> None:
-    tensors = leaves(draw((5,), 3, 4, 2))
+@pytest.mark.parametrize("features", [4, 16])
+def test_a_second_backward_pass_gives_the_same(features: int) -> None:
+    tensors = leaves(draw((5,), 3, features, 2))
     found = mixture_log_prob(*tensors)
     weight = torch.randn(5, dtype=torch.float64)
     first = torch.autograd.grad(found, tensors, weight, retain_graph=True)
@@ -183,14 +197,16 @@ def test_a_second_backward_pass_gives_the_same() -> None:
         assert differentiable.requires_grad
 
 
+@pytest.mark.parametrize("features", [4, 16])
 @pytest.mark.parametrize("wanted", range(5))
-def test_gradients_of_some_inputs_alone(wanted: int) -> None:
-    tensors = draw((5,), 3, 4, 2)
+def test_gradients_of_some_inputs_alone(wanted: int, features: int) -> None:
+    tensors = draw((5,), 3, features, 2)
     everything = leaves(tensors)
     mixture_log_prob(*everything).sum().backward()
     some = [t.clone().requires_grad_(i == wanted) for i, t in enumerate(tensors)]
     mixture_log_prob(*some).sum().backward()
     torch.testing.assert_close(some[wanted].grad, everything[wanted].grad)
+    assert all((t.grad is None) == (i != wanted) for i, t in enumerate(some))
 
 
 @given(

@@ -8,6 +8,7 @@ from torch import Tensor
 
 from seqmdn.distributions import frames
 from seqmdn.distributions.density import mixture_log_prob
+from seqmdn.distributions.scratch import Scratch
 from tests.distributions import dense
 
 
@@ -50,15 +51,34 @@ def test_blocks_compute_what_one_block_does(
         torch.testing.assert_close(one, other, rtol=1e-12, atol=1e-12)
 
 
-def test_what_all_frames_share_is_summed_over_blocks(monkeypatch: pytest.MonkeyPatch) -> None:
+@pytest.mark.parametrize("features", [5, 16])
+@pytest.mark.parametrize("rank", [1, 2])
+@pytest.mark.parametrize("place", [1, 2, 3])
+def test_what_all_frames_share_is_summed_over_blocks(
+    place: int, rank: int, features: int, monkeypatch: pytest.MonkeyPatch
+) -> None:
     monkeypatch.setattr(frames, "SCRATCH", 0)
     monkeypatch.setattr(frames, "BLOCK", 200)
-    tensors = draw(500, 3, 5, 2)
-    tensors[1] = tensors[1].detach()[:1].requires_grad_()
+    tensors = draw(500, 3, features, rank)
+    one = tensors[place].detach()[:1]
+    tensors[place] = one.clone().requires_grad_()
     found = gradients(tensors)
-    repeated = tensors[1].expand(500, -1, -1).contiguous().detach().requires_grad_()
-    expected = gradients([tensors[0], repeated, *tensors[2:]])
-    torch.testing.assert_close(found[2], expected[2].sum(0, keepdim=True))
+    tensors[place] = one.expand(500, *one.shape[1:]).clone().requires_grad_()
+    expected = gradients(tensors)
+    torch.testing.assert_close(found[place + 1], expected[place + 1].sum(0, keepdim=True))
+
+
+def test_blocks_compute_in_as_many_arrays_as_their_size_counts_on(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    made: list[frames.Scratch] = []
+    monkeypatch.setattr(
+        frames, "Scratch", lambda like: made.append(scratch := Scratch(like)) or scratch
+    )
+    for rank in (0, 1, 2, 3, 4):
+        gradients(draw(6, 3, 16, rank))
+        numbers = sum(array.numel() for array in made.pop()._arrays.values())
+        assert numbers == max(2, rank) * 6 * 3 * 16
 
 
 @pytest.mark.parametrize("threads", [1, 2, 8])
