@@ -39,6 +39,9 @@ def draw_comparison(tasks: Sequence[Task], result: Mapping[str, Any], out: Path)
 def draw_sweep(result: Mapping[str, Any], out: Path) -> None:
     """Write ``sweep.png``, where any key was swept, and ``sweep_pareto.png``.
 
+    Errors are those of the paired differences to the best: what sequences have in common says
+    nothing of one cell against another.
+
     Args:
         result: What ``sweep.json`` holds.
         out: Where the files go.
@@ -54,7 +57,11 @@ def draw_sweep(result: Mapping[str, Any], out: Path) -> None:
     unit, limit = result["unit"], result.get("limit")
     sweep_figure(out / "sweep.png", shown, result["sweep"]["keys"], unit, limit=limit)
     groups = {name: cells[name]["model"] for name in models}
-    pareto_figure(out / "sweep_pareto.png", models, unit, groups=groups, limit=limit)
+    costs = {
+        name: models[name] | {"stderr": cell["error"]}
+        for name, cell in zip(models, shown, strict=True)
+    }
+    pareto_figure(out / "sweep_pareto.png", costs, unit, groups=groups, limit=limit, paired=True)
 
 
 def _draw_page(tasks: Sequence[Task], result: Mapping[str, Any], path: Path) -> None:

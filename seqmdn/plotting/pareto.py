@@ -43,6 +43,7 @@ def pareto_figure(
     *,
     groups: Mapping[str, str] | None = None,
     limit: float | None = None,
+    paired: bool = False,
 ) -> None:
     """Write the test NLL against each cost, and the front of those that no other beats in both.
 
@@ -55,6 +56,8 @@ def pareto_figure(
         unit: The unit of every NLL, such as "nats/image".
         groups: The group of each model, drawn in one colour and named once, for many models.
         limit: The NLL that no model can go below, where it is known.
+        paired: Errors are those of the paired differences to the best model, and the picture says
+            so.
 
     Raises:
         ValueError: If there is no model, or the ending is another.
@@ -90,6 +93,9 @@ def pareto_figure(
         if limit is not None:
             keys.append(Line2D([], [], **LIMIT, label="limit"))
         figure.legend(handles=keys, loc="outside right center", frameon=False, fontsize=8)
+        if paired:
+            words = "bars: ± 2 standard errors of the paired difference to the best"
+            figure.supxlabel(words, fontsize=7)
         write(figure, path)
 
 

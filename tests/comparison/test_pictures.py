@@ -58,4 +58,6 @@ def test_cells_have_the_errors_of_their_differences(
     assert [cell["settings"] for cell in cells] == list(settings.values())
     assert [cell["error"] for cell in cells] == [result["paired"]["a - b"]["stderr"], 0.0]
     assert cells[0]["error"] > 0
-    assert shown["sweep_pareto.png"][2]["groups"] == {"a": "m", "b": "m"}
+    costs, _, options = shown["sweep_pareto.png"]
+    assert options["groups"] == {"a": "m", "b": "m"} and options["paired"]
+    assert [cost["stderr"] for cost in costs.values()] == [cell["error"] for cell in cells]

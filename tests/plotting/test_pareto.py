@@ -82,3 +82,10 @@ def test_no_two_of_many_models_look_alike(drawn: list[Figure]) -> None:
     pareto_figure("a.png", models, "nats/frame")
     looks = [(line.get_color(), line.get_marker()) for line in drawn[0].legends[0].legend_handles]
     assert len(set(looks)) == len(looks) == 21
+
+
+def test_what_the_bars_are_is_said_where_they_are_paired(drawn: list[Figure]) -> None:
+    for paired in (False, True):
+        pareto_figure("a.png", MODELS, "nats/frame", paired=paired)
+    without, with_words = (figure.get_supxlabel() for figure in drawn)
+    assert without == "" and "paired difference to the best" in with_words
