@@ -5,13 +5,14 @@ r"""Distributions with exact densities: a Gaussian in precision form, its mixtur
                             sure it is of each feature, the R columns of U which depend on which
 `Mixture`                   K of them, one set of weights for the whole frame
 `FactorisedMixture`         K Gaussians for each feature by itself
+`Autoregressive`            features in turn, each a mixture given those before it
 `Flowed`                    one of these, seen through an invertible map
 =========================== =======================================================================
 
 They are `torch.distributions`: `log_prob` in nats, `sample`, `rsample`, `mean`, `cdf`, `icdf`. A
 batch shape (*batch) stands for as many contexts, an event is a frame of D features. The first three
 are closed (`ClosedDistribution`): what follows stays in the family and is exact, with nothing
-approximated, rejected or sampled for. A flow has the density, the draws and the calibration.
+approximated, rejected or sampled for. The others have the density, the draws and the calibration.
 
 **A density fitted to data.** Handwritten digits, 64 pixels of 17 grey levels, each level spread
 evenly over its cell. Ten Gaussians, which begin at the means of the ten digits; any module, or
@@ -90,8 +91,8 @@ before it, so that frames with holes can be judged as well:
 **Of sequences.** A :class:`seqmdn.models.SequenceModel` gives such a density of each frame, given
 those before it, and ``missing=True`` makes it take frames with holes. ``seqmdn evaluate RUN --out
 calibration.png`` draws the histograms of a trained one beside the coverage of its intervals and
-regions. Of these digits recipes/pixels/digits shows them, with lower halves filled in row by row,
-by recurrent models of which the best needs 1.8 bits a pixel.
+regions. recipes/pixels/digits has that picture, and completions.png with lower halves filled in row
+by row, of recurrent models of these digits, of which the best needs 1.8 bits a pixel.
 """
 
 from seqmdn.distributions.autoregressive import Autoregressive
