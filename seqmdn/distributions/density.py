@@ -5,7 +5,7 @@ r"""The log-density of a joint mixture of Gaussians D + UU', with its gradients 
 
 `joint_log_density` is the formula in plain operations, which autograd differentiates.
 `mixture_log_prob` gives the same numbers block by block, near the core, and keeps nothing but the
-gradients: half the time and less than half the memory, with one thread (measured in
+gradients: about half the time and less than half the memory, with one thread (measured in
 benchmarks/README.md).
 """
 
