@@ -104,16 +104,16 @@ def block_log_prob(
     residual = torch.sub(value, loc, out=scratch("residual", whole))
     score = _waiting(targets, "loc", whole)
     score = torch.mul(diagonal, residual, out=scratch("score", whole) if score is None else score)
-    rank = len(columns)
+    rank, space = len(columns), columns
     if rank:
         # More than one are made orthogonal, in place; that place may be the factor's target.
         room = _room(targets, order)
         shape = (rank, *joined(columns.shape[1:], diagonal.shape))
         if room is None or room.numel() != math.prod(shape):
             room = scratch("columns", shape)
-        room = room.view(shape)
+        space = room.view(shape)
         if rank > 1 or columns.stride(-1) != 1:
-            columns = room.copy_(columns)
+            columns = space.copy_(columns)
         projected = columns.new_empty(rank, *whole[:features], 1, *whole[features + 1 :])
         for column, one in zip(columns.unbind(0), projected.unbind(0), strict=True):
             scratch.dot(column, residual, features, out=one)  # U'e, (R, n, K, 1)
@@ -147,30 +147,41 @@ def block_log_prob(
             _write(targets, "loc", targets.loc, score, order)
         if targets.value is not None:
             torch.neg(score.sum(components), out=targets.value)
-    if rank and (targets.diagonal is not None or targets.factor is not None):
+    if targets.diagonal is None and (not rank or targets.factor is None):
+        return log_prob
+    slopes: list[Tensor] = []
+    if rank:
+        # S = D^-1 U N' P^-1, in the arrays that are free; then the columns' own memory is as well.
+        slopes = [scratch("residual", tuple(space.shape[1:]))]
+        if rank > 1:
+            slopes = [*scratch("product", (rank - 1, *space.shape[1:])).unbind(0), *slopes]
+        for column, one, share in zip(columns, slopes, pivots.reciprocal_(), strict=True):
+            torch.mul(column, inverse, out=one).mul_(share)
+        if targets.diagonal is not None:
+            gone = torch.mul(columns[0], slopes[0], out=space[0])
+            for column, one in zip(columns[1:], slopes[1:], strict=True):
+                gone.addcmul_(column, one)
+            # The variances: what U takes off 1/d is that times the sum of U N' S.
+            out = inverse if gone.shape == inverse.shape else None
+            inverse = torch.addcmul(inverse, inverse, gone, value=-1, out=out)
+        residual = space[0] if space.shape[1:] == whole else scratch("error", whole)
         torch.sub(value, loc, out=residual)  # once more: its memory was needed
-        basis = torch.mul(columns, inverse, out=room)
-        basis *= pivots.rsqrt_()  # their squares add up to what U takes off the variances
     if targets.diagonal is not None:
-        for one in (*(basis.unbind(0) if rank else ()), residual):
-            out = inverse if one.shape == inverse.shape else None
-            inverse = torch.addcmul(inverse, one, one, value=-1, out=out)  # variances, less e^2
+        out = inverse if inverse.shape == whole else None
+        inverse = torch.addcmul(inverse, residual, residual, value=-1, out=out)
         inverse *= 0.5 if weights is None else 0.5 * weights
         _write(targets, "diagonal", targets.diagonal, inverse, order)
     if rank and targets.factor is not None:
-        basis *= pivots
-        for i, (one, row) in enumerate(zip(basis, rows, strict=True)):
+        for i, row in enumerate(rows):
             if row is not None:
-                basis[:i].addcmul_(one, row)
-        # The columns may lie where the result is to be, so it is put together elsewhere.
-        slopes = []
-        if rank > 1:
-            slopes = list(scratch("product", (rank - 1, *whole)).unbind(0))
-        for one, out, share in zip(basis, [*slopes, residual], projected, strict=True):
-            torch.addcmul(one, residual, share, value=-1, out=out)
+                for one, share in zip(slopes[:i], row, strict=True):
+                    one.addcmul_(slopes[i], share)
+        for i, share in enumerate(projected):
+            out = slopes[i] if slopes[i].shape == whole else None
+            slopes[i] = torch.addcmul(slopes[i], residual, share, value=-1, out=out)
             if weights is not None:
-                out *= weights
-        _write(targets, "factor", targets.factor, [*slopes, residual], order)
+                slopes[i] *= weights
+        _write(targets, "factor", targets.factor, slopes, order)
     return log_prob
 
 
