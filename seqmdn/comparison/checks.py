@@ -28,11 +28,7 @@ def check_tasks(tasks: Sequence[Task]) -> dict[str, int]:
     """
     sizes, wrong = _checked(tasks)
     if wrong:
-        reasons = "; ".join(f"{name}: {reason}" for name, reason in wrong.items())
-        raise ValueError(
-            f"{len(wrong)} of {len(wrong) + len(sizes)} models cannot be, nothing was trained: "
-            f"{reasons}"
-        )
+        raise _refusal(sizes, wrong)
     return sizes
 
 
@@ -48,8 +44,14 @@ def possible(tasks: Sequence[Task]) -> tuple[list[Task], dict[str, str]]:
     """
     sizes, wrong = _checked(tasks)
     if not sizes:
-        check_tasks(tasks)
+        raise _refusal(sizes, wrong)
     return [task for task in tasks if task.model in sizes], wrong
+
+
+def _refusal(sizes: Mapping[str, int], wrong: Mapping[str, str]) -> ValueError:
+    reasons = "; ".join(f"{name}: {reason}" for name, reason in wrong.items())
+    total = len(wrong) + len(sizes)
+    return ValueError(f"{len(wrong)} of {total} models cannot be, nothing was trained: {reasons}")
 
 
 def _checked(tasks: Sequence[Task]) -> tuple[dict[str, int], dict[str, str]]:

@@ -44,7 +44,7 @@ class ClosedDistribution(Distribution):
         Raises:
             ValueError: If an index is repeated or out of range, or there is none.
         """
-        raise NotImplementedError
+        raise NotImplementedError  # every family has its own
 
     def condition(self, values: Tensor, observed: Tensor) -> ClosedDistribution:
         """Returns the distribution of the unobserved features, in their order, given the others.
@@ -56,7 +56,7 @@ class ClosedDistribution(Distribution):
         Raises:
             ValueError: If the mask does not fit or marks every feature, or a value it marks is NaN.
         """
-        raise NotImplementedError
+        raise NotImplementedError  # every family has its own
 
     def log_prob(self, value: Tensor, mask: Tensor | None = None) -> Tensor:
         """Returns the log-density in nats, (*sample, *batch), of values (*sample, *batch, D).
@@ -157,19 +157,19 @@ class ClosedDistribution(Distribution):
 
         Where the mask is False, the value is 0.
         """
-        raise NotImplementedError
+        raise NotImplementedError  # every family has its own
 
     def _rosenblatt(self, value: Tensor, mask: Tensor | None = None) -> Tensor:
         """Returns u (*sample, *batch, D), anything where the mask is False and the value 0."""
-        raise NotImplementedError
+        raise NotImplementedError  # every family has its own
 
     def _inverse_rosenblatt(self, u: Tensor) -> Tensor:
         """Returns the value of which `_rosenblatt` gives u inside (0, 1)."""
-        raise NotImplementedError
+        raise NotImplementedError  # every family has its own
 
     def _univariate(self) -> tuple[Tensor, Tensor, Tensor]:
         """Returns log-weights, means and standard deviations of each feature, (*batch, D, K)."""
-        raise NotImplementedError
+        raise NotImplementedError  # every family has its own
 
     def _checked(self, value: Tensor, mask: Tensor | None) -> tuple[Tensor, Tensor | None]:
         """Returns values and mask of one shape, the value 0 where it was not observed."""

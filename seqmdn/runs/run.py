@@ -4,11 +4,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from seqmdn.checkpoints import (
-    check_classes,
-    load_weights,
-    read_checkpoint,
-)
+from seqmdn.checkpoints import check_classes, load_weights, read_checkpoint
 from seqmdn.configuration import model_parser
 from seqmdn.data import SequenceDataModule
 from seqmdn.models import DensityModel

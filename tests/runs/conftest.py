@@ -4,10 +4,7 @@ from pathlib import Path
 
 import pytest
 
-from tests.small import (
-    write_recipe,
-    write_store,
-)
+from tests.small import write_recipe, write_store
 
 
 @pytest.fixture(scope="module")

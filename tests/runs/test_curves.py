@@ -6,10 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from seqmdn.runs import (
-    evaluate,
-    learning_curve,
-)
+from seqmdn.runs import evaluate, learning_curve
 
 
 def test_the_curve_is_that_of_the_logs(small_run: Path) -> None:

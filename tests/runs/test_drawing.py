@@ -7,16 +7,8 @@ import pytest
 import torch
 
 from seqmdn.data import Store
-from seqmdn.runs import (
-    draw,
-    load_run,
-)
-from tests.small import (
-    SPLITS,
-    train,
-    write_recipe,
-    write_store,
-)
+from seqmdn.runs import draw, load_run
+from tests.small import SPLITS, train, write_recipe, write_store
 
 
 def test_draws_are_like_real_sequences(small_run: Path) -> None:

@@ -10,18 +10,8 @@ from lightning.pytorch import Trainer
 from torch.distributions import Distribution
 
 from seqmdn.configuration import fit_parser
-from seqmdn.runs import (
-    fit,
-    learning_curve,
-)
-from tests.small import (
-    checkpoint,
-    differing,
-    hidden_files,
-    metrics,
-    outcome,
-    train,
-)
+from seqmdn.runs import fit, learning_curve
+from tests.small import checkpoint, differing, hidden_files, metrics, outcome, train
 
 
 @pytest.mark.parametrize(("steps", "interval", "expected"), [(3, 50, [3]), (6, 4, [4, 6])])

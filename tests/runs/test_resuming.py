@@ -7,10 +7,7 @@ from typing import Any
 
 import pytest
 
-from seqmdn.runs import (
-    Interrupted,
-    learning_curve,
-)
+from seqmdn.runs import Interrupted, learning_curve
 from tests.small import (
     Interrupt,
     checkpoint,

@@ -5,13 +5,8 @@ from pathlib import Path
 import yaml
 
 from seqmdn.configuration import fit_parser
-from seqmdn.runs import (
-    load_run,
-)
-from tests.small import (
-    SPLITS,
-    parse,
-)
+from seqmdn.runs import load_run
+from tests.small import SPLITS, parse
 
 
 def test_a_run_is_its_files(small_run: Path) -> None:

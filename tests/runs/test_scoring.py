@@ -14,24 +14,9 @@ import torch
 
 import seqmdn
 from seqmdn.data import Store
-from seqmdn.runs import (
-    device_name,
-    draw,
-    evaluate,
-    learning_curve,
-    load_run,
-    versions,
-)
+from seqmdn.runs import device_name, draw, evaluate, learning_curve, load_run, versions
 from seqmdn.scoring import score_densities
-from tests.small import (
-    SPLITS,
-    checkpoint,
-    metrics,
-    train,
-    worsening,
-    write_recipe,
-    write_store,
-)
+from tests.small import SPLITS, checkpoint, metrics, train, worsening, write_recipe, write_store
 
 
 def by_hand(run: Path, split: str) -> tuple[list[float], list[int]]:
