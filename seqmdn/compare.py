@@ -112,16 +112,21 @@ def train_all(
 
 
 def score_all(
-    tasks: Sequence[Task], draws: int = 200, scored: Callable[[Task], None] | None = None
+    tasks: Sequence[Task],
+    draws: int | None = 200,
+    adapt: float | None = None,
+    scored: Callable[[Task], None] | None = None,
 ) -> None:
-    """Add the scores beside the likelihood to the ``metrics.json`` of every finished run.
+    """Add more scores than the likelihood to the ``metrics.json`` of every finished run.
 
     Runs that have them keep them as they are, and every run what it says of its likelihood, its
     time and its device.
 
     Args:
         tasks: The finished trainings.
-        draws: Draws of each test frame.
+        draws: Draws of each test frame for the scores beside the likelihood, None for no such.
+        adapt: Learning rate for the likelihood of adapting weights, None for no such; that of
+            another rate is replaced.
         scored: Called with each task whose run has its scores.
 
     Raises:
@@ -130,9 +135,13 @@ def score_all(
     for task in tasks:
         path = task.out / "metrics.json"
         found = json.loads(path.read_text())
+        if adapt is not None and found.get("adapted", {}).get("rate") != adapt:
+            found.pop("adapted", None)
+        drawn = None if "crps" in found else draws
+        rate = None if "adapted" in found else adapt
         # A run last scored on another split is refused once the table is made.
-        if "crps" not in found and found["split"] == "test":
-            save_json(path, score(load_run(task.out), "test", draws) | found)
+        if (drawn is not None or rate is not None) and found["split"] == "test":
+            save_json(path, score(load_run(task.out), "test", drawn, rate) | found)
         if scored is not None:
             scored(task)
 

@@ -360,6 +360,44 @@ def test_what_was_missing_is_trained(
         assert again["steps"] == before["steps"]
 
 
+def test_runs_that_are_finished_adapt_where_that_is_asked_for(
+    out: Path,
+    command: list[str],
+    result: dict[str, Any],
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    copy = Path(shutil.copytree(out, tmp_path / "out"))
+    words = [str(copy) if word == str(out) else word for word in command]
+    main([*words, "--resume", "--adapt", "0.001"])
+    assert "adapted, nats/frame" in (copy / "compare.md").read_text()
+    capsys.readouterr()
+    new = json.loads((copy / "compare.json").read_text())
+    runs = {name: metrics(copy / "runs" / name) for name in RUNS}
+    for name, found in runs.items():
+        old = metrics(out / "runs" / name)
+        assert {key: found[key] for key in old} == old
+        assert (
+            found["adapted"] == score(load_run(copy / "runs" / name), "test", None, 1e-3)["adapted"]
+        )
+    for name, entry in new["models"].items():
+        adapted = entry.pop("adapted")
+        assert entry == result["models"][name]
+        own = [runs[f"{name}-{seed}"]["adapted"]["nll"] for seed in (0, 1)]
+        assert adapted["nll"] == pytest.approx(np.mean(own))
+    assert list(new["paired_adapted"]) == list(new["paired"])
+
+    asked: list[tuple[Any, ...]] = []
+    monkeypatch.setattr(seqmdn.compare, "score", lambda _, *how: asked.append(how) or {})
+    tasks = plan(Path(command[1]), ["rmdn", "frmdn"], 2, copy, ["--trainer.max_steps", "8"])
+    score_all(tasks, draws=None, adapt=1e-3)
+    assert asked == [], "done already"
+    score_all(tasks, draws=None, adapt=1e-2)
+    assert asked == [("test", None, 1e-2)] * 4, "another rate"
+    assert "adapted" not in metrics(copy / "runs" / "rmdn-0")
+
+
 def test_scores_are_added_to_what_is_finished(
     out: Path,
     clone: Path,

@@ -32,6 +32,7 @@ FLOORS = [
     "training",
     "generation",
     "scoring",
+    "adaptation",
     "checkpoints",
     "models",
     "heads",

@@ -130,6 +130,12 @@ def _parser() -> argparse.ArgumentParser:
         "--scores", action="store_true", help="also CRPS, energy score and calibration of each run"
     )
     parser.add_argument(
+        "--adapt",
+        type=float,
+        metavar="RATE",
+        help="also the likelihood of each run while it adapts to each sequence, as in evaluate",
+    )
+    parser.add_argument(
         "--budget", choices=["steps", "seconds", "params"], default="steps", help=_BUDGET
     )
     parser.add_argument(
@@ -210,7 +216,8 @@ def _train(tasks: Sequence[Task], jobs: int, options: argparse.Namespace) -> Non
             train_all(tasks, min(jobs, len(tasks)), resume, report)
     except Interrupted as stop:
         raise Interrupted(f"{stop}; go on by repeating the command{again}") from None
-    if options.scores:
+    if options.scores or options.adapt is not None:
         with bars() as progress:
             bar = progress.add_task("scores", total=len(tasks), nll="")
-            score_all(tasks, scored=lambda _: progress.advance(bar))
+            draws = 200 if options.scores else None
+            score_all(tasks, draws, options.adapt, scored=lambda _: progress.advance(bar))

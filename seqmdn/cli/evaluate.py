@@ -2,10 +2,10 @@
 
 from pathlib import Path
 
-from seqmdn.cli.words import command_parser, say
+from seqmdn.cli.words import bars, command_parser, say
 from seqmdn.plotting import calibration_figure
 from seqmdn.plotting import check_ending as check_picture
-from seqmdn.runs import evaluate
+from seqmdn.runs import evaluate, load_run
 
 __all__ = ["evaluate_command"]
 
@@ -23,11 +23,31 @@ def evaluate_command(words: list[str]) -> None:
     parser.add_argument(
         "--out", type=Path, help="FILE.png or .svg, a picture of the calibration; implies --scores"
     )
+    parser.add_argument(
+        "--adapt",
+        type=float,
+        metavar="RATE",
+        help="also the likelihood while Adam adapts the weights to each sequence at this rate, "
+        "frame by frame, each scored before it is learnt from; exact, and slow",
+    )
     options = parser.parse_args(words)
     if options.out is not None:
         check_picture(options.out)
     draws = options.draws if options.scores or options.out is not None else None
-    metrics = evaluate(options.run, options.split, options.data, draws)
+    if options.adapt is None:
+        metrics = evaluate(options.run, options.split, options.data, draws)
+    else:
+        with bars() as progress:
+            data = load_run(options.run, options.data).data.describe(options.split)
+            bar = progress.add_task("adapting", total=float(data["frames"]), nll="")
+            metrics = evaluate(
+                options.run,
+                options.split,
+                options.data,
+                draws,
+                options.adapt,
+                scored=lambda: progress.advance(bar),
+            )
     if options.out is not None:
         name = options.run.resolve().name
         calibration_figure(options.out, {name: metrics["calibration"]})

@@ -93,6 +93,15 @@ def say(metrics: dict[str, Any], source: Path) -> None:
         f"{source}: {metrics['split']} NLL {metrics['nll']:.4f} ± {metrics['stderr']:.4f} "
         f"{metrics['unit']}, {metrics['bits_per_dim']:.4f} bits/dim{limit}"
     )
+    if (adapted := metrics.get("adapted")) is not None:
+        limit = (
+            f", {adapted['gap_to_limit']:.3f} above the limit" if "gap_to_limit" in adapted else ""
+        )
+        print(
+            f"adapted while scored, at a rate of {adapted['rate']:g}: {adapted['nll']:.4f} "
+            f"± {adapted['stderr']:.4f} {metrics['unit']}, "
+            f"{adapted['bits_per_dim']:.4f} bits/dim{limit}"
+        )
     if "crps" in metrics:
         how = "exact" if metrics["crps_estimator"] == "exact" else "from draws"
         print(

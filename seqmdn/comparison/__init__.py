@@ -36,7 +36,8 @@ from seqmdn.comparison.resumption import check_resumable, revision_warning
 from seqmdn.comparison.reuse import distinct, reuse
 from seqmdn.comparison.revision import git_revision
 from seqmdn.comparison.signs import sign_test
+from seqmdn.comparison.summary import summarise
 from seqmdn.comparison.sweep import grid_of, sweep_cells
-from seqmdn.comparison.table import markdown_table, summarise
+from seqmdn.comparison.table import markdown_table
 from seqmdn.comparison.tasks import Cell, Task, cells_of, plan, recipe_models
 from seqmdn.comparison.timing import time_drawing

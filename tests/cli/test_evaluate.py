@@ -36,6 +36,24 @@ def test_evaluate_says_split_and_limit(tmp_path: Path, capsys: pytest.CaptureFix
     )
 
 
+def test_evaluate_tells_what_adaptation_gives(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    store = write_store(tmp_path / "walks.h5", noisy=True)
+    recipe = write_recipe(tmp_path / "recipe", store, noise="seqmdn.data.GaussianLatents")
+    train(recipe, tmp_path / "run", "--trainer.max_steps=2")
+    capsys.readouterr()
+    main(["evaluate", str(tmp_path / "run"), "--split", "valid", "--adapt", "0.001"])
+    adapted = metrics(tmp_path / "run")["adapted"]
+    told = capsys.readouterr()
+    assert told.out.splitlines()[1] == (
+        f"adapted while scored, at a rate of 0.001: {adapted['nll']:.4f} "
+        f"± {adapted['stderr']:.4f} nats/frame, {adapted['bits_per_dim']:.4f} bits/dim, "
+        f"{adapted['gap_to_limit']:.3f} above the limit"
+    )
+    assert "adapting" in told.err
+
+
 def test_evaluate_tells_scores_and_draws_the_calibration(
     small_run: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:

@@ -27,3 +27,19 @@ def runs_of(split: str = "test", **nll: float) -> dict[Task, dict[str, Any]]:
         }
         for name, value in nll.items()
     }
+
+
+def with_scores(nll: float, seed: int, **scores: float) -> dict[Task, dict[str, Any]]:
+    """Metrics of one run of a model of that name with some scores, each with an error of 0.3."""
+    (found,) = runs_of(a=nll).values()
+    errors = {f"{key}_stderr": 0.3 for key in scores}
+    return {Task("a", seed, (), Path("a")): found | {"seed": seed} | scores | errors}
+
+
+def with_adapted(found: dict[Task, dict[str, Any]], **nll: float) -> dict[Task, dict[str, Any]]:
+    """Give runs the NLLs of adapting weights, each sequence's the same plus its number."""
+    for task, run in found.items():
+        value = nll[task.model]
+        values = [value, value + 1, value + 2]
+        run["adapted"] = {"rate": 1e-3, "bits_per_dim": 1.0, "nll_per_sequence": values}
+    return found

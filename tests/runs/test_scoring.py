@@ -13,6 +13,7 @@ import pytest
 import torch
 
 import seqmdn
+from seqmdn.adaptation import adaptive_log_prob
 from seqmdn.data import Store
 from seqmdn.runs import device_name, draw, evaluate, learning_curve, load_run, versions
 from seqmdn.scoring import score_densities
@@ -67,6 +68,32 @@ def test_metrics_are_those_of_the_model(tmp_path: Path, per: str) -> None:
     assert found["checkpoint"] == "best.ckpt" and found["versions"] == versions()
     assert found["device"] and 0 < found["seconds"] < 600
     assert "limit" not in found
+
+
+def test_a_run_adapts_to_each_sequence_where_that_is_asked_for(
+    small_run: Path, tmp_path: Path
+) -> None:
+    run = Path(shutil.copytree(small_run, tmp_path / "run"))
+    before = evaluate(run, "test")
+    told: list[int] = []
+    found = evaluate(run, "test", adapt=1e-3, scored=lambda: told.append(1))
+    assert metrics(run) == found and "adapted" not in before
+    assert {key: found[key] for key in before} == before
+    assert len(told) == found["dataset"]["frames"]
+    made = load_run(run)
+    values = []
+    for index in made.data.store.indices("test"):
+        batch = made.data.sequences("test", [index])
+        values.append(-float(adaptive_log_prob(made.model, batch, 1e-3).sum()))
+    lengths = made.data.store.lengths[made.data.store.indices("test")]
+    adapted = found["adapted"]
+    assert adapted["rate"] == 1e-3
+    per_frame = np.array(values) / lengths
+    assert adapted["nll_per_sequence"] == pytest.approx(list(per_frame), rel=1e-5)
+    assert adapted["nll"] == pytest.approx(per_frame.mean(), rel=1e-5)
+    assert adapted["nll"] != pytest.approx(found["nll"], rel=1e-4)
+    bits = sum(values) / lengths.sum() / 2 / math.log(2)
+    assert adapted["bits_per_dim"] == pytest.approx(bits, rel=1e-5)
 
 
 def test_scores_are_added_where_they_are_asked_for(small_run: Path, tmp_path: Path) -> None:
