@@ -20,6 +20,7 @@ from seqmdn.comparison import (
     pairs_with_first,
     paper_table,
     plan,
+    read_frames,
     recipe_models,
     summarise,
 )
@@ -141,7 +142,9 @@ def score_all(
         rate = None if "adapted" in found else adapt
         # A run last scored on another split is refused once the table is made.
         if (drawn is not None or rate is not None) and found["split"] == "test":
-            save_json(path, score(load_run(task.out), "test", drawn, rate) | found)
+            frames = task.out / "frames.npz" if drawn is None or rate is not None else None
+            more = score(load_run(task.out), "test", drawn, rate, frames=frames)
+            save_json(path, more | found)
         if scored is not None:
             scored(task)
 
@@ -177,7 +180,8 @@ def compare(
     metrics = _metrics(tasks)
     # Each split has a limit of its own; the runs know that of the test split.
     limit_valid = load_run(tasks[0].out).data.limit("valid")
-    result = summarise(recipe, metrics, command, limit_valid, budget)
+    frames = {task: read_frames(task.out) for task in tasks}
+    result = summarise(recipe, metrics, command, limit_valid, budget, frames=frames)
     save_json(out / "compare.json", result)
     save_text(out / "compare.md", markdown_table(result))
     save_text(out / "table.md", paper_table(result))

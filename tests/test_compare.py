@@ -16,7 +16,7 @@ import seqmdn
 import seqmdn.compare
 from seqmdn.cli import main
 from seqmdn.compare import Task, compare, markdown_table, plan, score_all, train_all
-from seqmdn.comparison import git_revision, pictures
+from seqmdn.comparison import git_revision, pictures, read_frames
 from seqmdn.data import Store
 from seqmdn.runs import learning_curve, load_run, score
 from tests.small import cells, hidden_files, metrics, write_store
@@ -80,6 +80,7 @@ def test_the_result_has_the_keys_of_the_design(
         "budget",
         "models",
         "paired",
+        "paired_ensemble",
         "draw",
         "versions",
         "device",
@@ -91,13 +92,14 @@ def test_the_result_has_the_keys_of_the_design(
     assert result["unit"] == "nats/frame"
     assert list(result["models"]) == ["rmdn", "frmdn"]  # the RMDNs first
     entry = {"nll", "stderr", "bits_per_dim", "params", "seconds", "seeds", "gap_to_limit"}
-    entry.add("draw_seconds")
+    entry |= {"draw_seconds", "ensemble"}
     for found in result["models"].values():
         assert set(found) == entry and len(found["seeds"]) == 2
     assert set(result["paired"]) == {"frmdn - rmdn"}
     pair = {"delta", "stderr", "share_of_sequences_better"}
     pair |= {"sequences_better", "sequences_worse", "sign_test_p"}
     assert set(result["paired"]["frmdn - rmdn"]) == pair
+    assert set(result["paired_ensemble"]["frmdn - rmdn"]) == pair
     assert result["budget"] == {"held": "steps", "steps": 8}
     assert result["draw"]["unit"] == "s/frame" and "seconds" not in result["draw"]
     assert {"seqmdn", "torch", "lightning", "zuko", "python", "git"} == set(result["versions"])
@@ -191,15 +193,18 @@ def test_the_table_says_what_the_result_says(out: Path, result: dict[str, Any]) 
         "bits/dim",
         "minus best, nats/frame",
         "above the limit, nats/frame",
+        "together",
         "parameters",
         "training, s",
     ]
-    assert set("".join(line)) == {"-", ":"} and {len(row) for row in (line, *rows)} == {7}
+    assert set("".join(line)) == {"-", ":"} and {len(row) for row in (line, *rows)} == {8}
     models = result["models"]
     best = min(models, key=lambda name: models[name]["nll"])
     assert [row[0].strip("*") for row in rows] == list(models)
-    for (name, nll, bits, delta, gap, params, seconds), model in zip(rows, models, strict=True):
+    for row, model in zip(rows, models, strict=True):
+        name, nll, bits, delta, gap, together, params, seconds = row
         entry = models[model]
+        assert together.strip("*").startswith(f"{entry['ensemble']['nll']:.3f} ±")
         assert name.startswith("**") == (model == best)
         assert nll == f"{entry['nll']:.3f} ± {entry['stderr']:.3f}"
         assert bits == f"{entry['bits_per_dim']:.3f}" and gap == f"{entry['gap_to_limit']:.3f}"
@@ -360,6 +365,17 @@ def test_what_was_missing_is_trained(
         assert again["steps"] == before["steps"]
 
 
+def test_seeds_are_worth_more_together(out: Path, result: dict[str, Any]) -> None:
+    for name, entry in result["models"].items():
+        frames = [read_frames(out / "runs" / f"{name}-{seed}") for seed in (0, 1)]
+        log_prob = np.logaddexp(*[each["log_prob"].astype(float) for each in frames]) - np.log(2)
+        starts = np.cumsum(frames[0]["lengths"]) - frames[0]["lengths"]
+        nll = -np.add.reduceat(log_prob, starts) / frames[0]["lengths"]
+        assert entry["ensemble"]["nll"] == pytest.approx(nll.mean())
+        assert entry["ensemble"]["nll"] <= entry["nll"]
+    assert "| together |" in (out / "compare.md").read_text()
+
+
 def test_runs_that_are_finished_adapt_where_that_is_asked_for(
     out: Path,
     command: list[str],
@@ -371,7 +387,7 @@ def test_runs_that_are_finished_adapt_where_that_is_asked_for(
     copy = Path(shutil.copytree(out, tmp_path / "out"))
     words = [str(copy) if word == str(out) else word for word in command]
     main([*words, "--resume", "--adapt", "0.001"])
-    assert "adapted, nats/frame" in (copy / "compare.md").read_text()
+    assert "| adapted | together | together, adapted |" in (copy / "compare.md").read_text()
     capsys.readouterr()
     new = json.loads((copy / "compare.json").read_text())
     runs = {name: metrics(copy / "runs" / name) for name in RUNS}
@@ -382,14 +398,15 @@ def test_runs_that_are_finished_adapt_where_that_is_asked_for(
             found["adapted"] == score(load_run(copy / "runs" / name), "test", None, 1e-3)["adapted"]
         )
     for name, entry in new["models"].items():
-        adapted = entry.pop("adapted")
+        adapted, together = entry.pop("adapted"), entry.pop("ensemble_adapted")
         assert entry == result["models"][name]
         own = [runs[f"{name}-{seed}"]["adapted"]["nll"] for seed in (0, 1)]
         assert adapted["nll"] == pytest.approx(np.mean(own))
+        assert together["members"] == 2 and together["nll"] < adapted["nll"]
     assert list(new["paired_adapted"]) == list(new["paired"])
 
     asked: list[tuple[Any, ...]] = []
-    monkeypatch.setattr(seqmdn.compare, "score", lambda _, *how: asked.append(how) or {})
+    monkeypatch.setattr(seqmdn.compare, "score", lambda _, *how, frames: asked.append(how) or {})
     tasks = plan(Path(command[1]), ["rmdn", "frmdn"], 2, copy, ["--trainer.max_steps", "8"])
     score_all(tasks, draws=None, adapt=1e-3)
     assert asked == [], "done already"
@@ -433,7 +450,7 @@ def test_scores_are_added_to_what_is_finished(
     shown: list[tuple[Path, dict[str, Any]]] = []
     monkeypatch.setattr(seqmdn.compare, "calibration_figure", lambda *page: shown.append(page))
     monkeypatch.setattr(pictures, "comparison_figure", lambda *_, **__: None)
-    monkeypatch.setattr(seqmdn.compare, "score", lambda *_: pytest.fail("scored already"))
+    monkeypatch.setattr(seqmdn.compare, "score", lambda *_, **__: pytest.fail("scored already"))
     tasks = plan(clone, ["rmdn", "frmdn"], 2, copy, ["--trainer.max_steps", "8"])
     told: list[Task] = []
     score_all(tasks, scored=told.append)

@@ -122,7 +122,9 @@ def _parser() -> argparse.ArgumentParser:
         help="names of the recipe's models, paths of other YAML files; all of the recipe's by "
         "default",
     )
-    parser.add_argument("--seeds", type=int, default=1, help="runs a model")
+    parser.add_argument(
+        "--seeds", type=int, default=1, help="runs a model; of several, also what they are together"
+    )
     parser.add_argument("--out", type=Path, help="results/TASK/DATASET by default")
     parser.add_argument("--jobs", type=int, help="trainings at a time; one a core without a GPU")
     parser.add_argument("--resume", action="store_true", help="keep what was finished before")

@@ -19,6 +19,7 @@ __all__ = [
     "paper_table",
     "plan",
     "possible",
+    "read_frames",
     "recipe_models",
     "reuse",
     "revision_warning",
@@ -31,6 +32,7 @@ __all__ = [
 from seqmdn.comparison.budget import Budget, equal_params, equal_seconds, equal_steps
 from seqmdn.comparison.checks import check_tasks, possible
 from seqmdn.comparison.grid import grid_tables, pairs_with_first
+from seqmdn.comparison.otherwise import read_frames
 from seqmdn.comparison.paper import paper_table
 from seqmdn.comparison.resumption import check_resumable, revision_warning
 from seqmdn.comparison.reuse import distinct, reuse

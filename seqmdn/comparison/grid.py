@@ -4,7 +4,7 @@ import itertools
 from collections.abc import Mapping, Sequence
 from typing import Any
 
-from seqmdn.comparison.table import difference_to
+from seqmdn.comparison.pairs import difference_to
 from seqmdn.comparison.tasks import Cell
 
 __all__ = ["grid_tables", "pairs_with_first"]

@@ -3,7 +3,7 @@
 from collections.abc import Mapping
 from typing import Any, Literal
 
-from seqmdn.comparison.table import difference_to
+from seqmdn.comparison.pairs import difference_to
 
 __all__ = ["paper_table"]
 

@@ -4,7 +4,7 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
-from seqmdn.comparison.table import difference_to
+from seqmdn.comparison.pairs import difference_to
 from seqmdn.comparison.tasks import Task
 from seqmdn.plotting import (
     CellSummary,

@@ -8,8 +8,9 @@ from typing import Any
 import numpy as np
 
 from seqmdn.comparison.checks import difference
+from seqmdn.comparison.otherwise import Frames, other_likelihoods
+from seqmdn.comparison.pairs import paired, standard_error
 from seqmdn.comparison.revision import git_revision
-from seqmdn.comparison.signs import sign_test
 from seqmdn.comparison.tasks import Task
 from seqmdn.comparison.timing import of_one_measurement
 
@@ -26,12 +27,13 @@ def summarise(
     limit_valid: float | None = None,
     budget: Mapping[str, Any] | None = None,
     pairs: Sequence[tuple[str, str]] | None = None,
+    frames: Mapping[Task, Frames] | None = None,
 ) -> dict[str, Any]:
     r"""Return the content of ``compare.json`` from each run's metrics and the validation limit.
 
-    Where all runs have the likelihood of weights that adapt, at one rate, each entry has it under
-    ``adapted``, with its paired difference ``gain`` to that of fixed weights, and
-    ``paired_adapted`` compares models by it.
+    Where runs have them, each entry also has the likelihoods of :func:`other_likelihoods` under
+    their names, each with its paired difference ``gain`` to that of the runs as they are, and
+    ``paired_adapted`` and the like compare models by them.
 
     A model all of whose runs have scores beside the likelihood has in its entry the mean of each
     score over seeds and its standard error: :math:`\sqrt{\overline{s^2} + v / n}` of the
@@ -45,6 +47,7 @@ def summarise(
         limit_valid: The NLL on the validation split that no model can go below.
         budget: What was held equal (:class:`seqmdn.comparison.Budget`).
         pairs: What to pair beside each model with the best one; every two models by default.
+        frames: The ``frames.npz`` of every run, for what its seeds are worth together.
 
     Raises:
         ValueError: If the runs were not scored on the same data, or not on the test split.
@@ -77,9 +80,10 @@ def summarise(
             entries[name] |= {} if each is None else {"draw_seconds": each["seconds"]}
     else:
         drawing = None
-    adapted = _adapted(runs)
-    for name, one in adapted.items():
-        entries[name]["adapted"] = _entry_adapted(one, values[name], [m for _, m in runs[name]])
+    others = other_likelihoods(metrics, frames or {})
+    for key, likelihoods in others.items():
+        for name, likelihood in likelihoods.items():
+            entries[name][key] = likelihood.entry(values[name], first.get("limit"))
     best = min(models, key=lambda name: entries[name]["nll"])
     if pairs is None:
         pairs = [(b, a) for i, a in enumerate(models) for b in models[i + 1 :]]
@@ -98,12 +102,11 @@ def summarise(
         **({} if limit_valid is None else {"limit_valid": limit_valid}),
         **({} if budget is None else {"budget": dict(budget)}),
         "models": entries,
-        "paired": {f"{b} - {a}": _paired(values[b], values[a]) for b, a in pairs},
-        **(
-            {"paired_adapted": {f"{b} - {a}": _paired(adapted[b], adapted[a]) for b, a in pairs}}
-            if adapted
-            else {}
-        ),
+        "paired": {f"{b} - {a}": paired(values[b], values[a]) for b, a in pairs},
+        **{
+            f"paired_{key}": {f"{b} - {a}": paired(each[b].nll, each[a].nll) for b, a in pairs}
+            for key, each in others.items()
+        },
         **({} if drawing is None else {"draw": _without(drawing, "seconds")}),
         "versions": first["versions"] | {"git": git_revision()},
         "device": first["device"],
@@ -114,7 +117,7 @@ def summarise(
 def _entry(values: np.ndarray, found: Sequence[Mapping[str, Any]]) -> dict[str, Any]:
     entry: dict[str, Any] = {
         "nll": float(values.mean()),
-        "stderr": _standard_error(values),
+        "stderr": standard_error(values),
         "bits_per_dim": float(np.mean([m["bits_per_dim"] for m in found])),
         "params": found[0]["params"],
         "seconds": float(np.mean([m["seconds"] for m in found])),
@@ -133,57 +136,6 @@ def _entry(values: np.ndarray, found: Sequence[Mapping[str, Any]]) -> dict[str, 
                 squared += scores.var(ddof=1) / len(scores)
             entry |= {key: float(scores.mean()), f"{key}_stderr": math.sqrt(squared)}
     return entry
-
-
-def _adapted(
-    runs: Mapping[str, Sequence[tuple[Task, Mapping[str, Any]]]],
-) -> dict[str, np.ndarray]:
-    """Return the NLLs (seeds, sequences) of adapting weights; none unless all have one rate."""
-    found = {name: [m.get("adapted") for _, m in own] for name, own in runs.items()}
-    rates = {None if one is None else one["rate"] for own in found.values() for one in own}
-    if len(rates) > 1 or None in rates:
-        return {}
-    return {
-        name: np.array([one["nll_per_sequence"] for one in own if one is not None])
-        for name, own in found.items()
-    }
-
-
-def _entry_adapted(
-    values: np.ndarray, fixed: np.ndarray, found: Sequence[Mapping[str, Any]]
-) -> dict[str, Any]:
-    entry: dict[str, Any] = {
-        "rate": found[0]["adapted"]["rate"],
-        "nll": float(values.mean()),
-        "stderr": _standard_error(values),
-        "bits_per_dim": float(np.mean([m["adapted"]["bits_per_dim"] for m in found])),
-        "gain": _paired(values, fixed),
-    }
-    if "limit" in found[0]:
-        entry["gap_to_limit"] = entry["nll"] - found[0]["limit"]
-    return entry
-
-
-def _standard_error(values: np.ndarray) -> float:
-    """Standard error of the mean over (seeds, sequences), both kinds of chance together."""
-    squared = values.mean(axis=0).var(ddof=1) / values.shape[1]
-    if values.shape[0] > 1:
-        squared += values.mean(axis=1).var(ddof=1) / values.shape[0]
-    return math.sqrt(squared)
-
-
-def _paired(first: np.ndarray, second: np.ndarray) -> dict[str, float]:
-    """Paired difference of two models over (seeds, sequences); negative: the first is better."""
-    deltas = first - second
-    signs = sign_test(deltas.mean(axis=0))
-    return {
-        "delta": float(deltas.mean()),
-        "stderr": _standard_error(deltas),
-        "share_of_sequences_better": float((deltas.mean(axis=0) < 0).mean()),
-        "sequences_better": signs.better,
-        "sequences_worse": signs.worse,
-        "sign_test_p": signs.p_value,
-    }
 
 
 def _without(content: Mapping[str, Any], key: str) -> dict[str, Any]:

@@ -3,9 +3,18 @@
 from collections.abc import Mapping
 from typing import Any
 
+from seqmdn.comparison.pairs import difference_to
 from seqmdn.comparison.summary import SCORES
 
-__all__ = ["difference_to", "markdown_table"]
+__all__ = ["markdown_table"]
+
+# Likelihoods beside that of the runs as they are: what their columns are called, and what they are.
+SHOWN = {"adapted": "adapted", "ensemble": "together", "ensemble_adapted": "together, adapted"}
+_WORDS = {
+    "adapted": "Adapted: weights that learn from every frame once it is scored, each sequence anew,"
+    " by Adam at a rate of {rate:g}.",
+    "ensemble": "Together: the {members} seeds' densities of each frame, averaged.",
+}
 
 
 def markdown_table(result: Mapping[str, Any]) -> str:
@@ -20,8 +29,8 @@ def markdown_table(result: Mapping[str, Any]) -> str:
     head = ["model", f"NLL, {unit}", "bits/dim", f"minus best, {unit}"]
     head += [f"above the limit, {unit}"] if limit is not None else []
     scored = any("crps" in entry for entry in models.values())
-    adapted = "paired_adapted" in result
-    head += [f"adapted, {unit}", "minus best adapted"] if adapted else []
+    others = [key for key in SHOWN if f"paired_{key}" in result]
+    head += [SHOWN[key] for key in others]
     head += ["CRPS", "energy score", "in 90 % intervals"] if scored else []
     head += ["parameters", "training, s"]
     rows = []
@@ -34,7 +43,7 @@ def markdown_table(result: Mapping[str, Any]) -> str:
             "" if delta is None else f"{delta['delta']:+.3f} ± {delta['stderr']:.3f}",
         ]
         cells += [f"{entry['gap_to_limit']:.3f}"] if limit is not None else []
-        cells += _adapted_cells(result, name) if adapted else []
+        cells += [_other_cell(models, name, key) for key in others]
         cells += _score_cells(entry) if scored else []
         cells += [f"{entry['params']:,}", f"{entry['seconds']:.0f}"]
         rows.append(cells)
@@ -48,11 +57,8 @@ def markdown_table(result: Mapping[str, Any]) -> str:
     )
     if limit is not None:
         words += f" No model can be below {limit:.2f} {unit}."
-    if adapted:
-        words += (
-            " Adapted: of weights that learn from every frame once it is scored, each sequence "
-            f"anew, by Adam at a rate of {models[best]['adapted']['rate']:g}."
-        )
+    for key in (key for key in others if key in _WORDS):
+        words += " " + _WORDS[key].format(**models[best][key])
     if scored:
         words += (
             " CRPS and energy score are in the data's own units, lower is better; 90 % of the "
@@ -61,14 +67,10 @@ def markdown_table(result: Mapping[str, Any]) -> str:
     return f"{table}\n\n{words}\n"
 
 
-def _adapted_cells(result: Mapping[str, Any], name: str) -> list[str]:
-    entries = {model: entry["adapted"] for model, entry in result["models"].items()}
-    best = min(entries, key=lambda model: entries[model]["nll"])
-    shown = f"{entries[name]['nll']:.3f} ± {entries[name]['stderr']:.3f}"
-    if name == best:
-        return [f"**{shown}**", ""]
-    delta = difference_to(result, name, best, "paired_adapted")
-    return [shown, "" if delta is None else f"{delta['delta']:+.3f} ± {delta['stderr']:.3f}"]
+def _other_cell(models: Mapping[str, Any], name: str, key: str) -> str:
+    best = min(models, key=lambda model: models[model][key]["nll"])
+    shown = f"{models[name][key]['nll']:.3f} ± {models[name][key]['stderr']:.3f}"
+    return f"**{shown}**" if name == best else shown
 
 
 def _score_cells(entry: Mapping[str, Any]) -> list[str]:
@@ -77,20 +79,3 @@ def _score_cells(entry: Mapping[str, Any]) -> list[str]:
     cells = [f"{entry[key]:.4f} ± {entry[f'{key}_stderr']:.4f}" for key in SCORES[:2]]
     share, error = (100 * entry[key] for key in ("coverage_90", "coverage_90_stderr"))
     return [*cells, f"{share:.1f} ± {error:.1f} %"]
-
-
-def difference_to(
-    result: Mapping[str, Any], name: str, best: str, pairs: str = "paired"
-) -> dict[str, float] | None:
-    """Return the pair ``name`` minus ``best``, whichever way round it stands; None for the best."""
-    paired = result[pairs]
-    if f"{name} - {best}" in paired:
-        return paired[f"{name} - {best}"]
-    if f"{best} - {name}" in paired:
-        turned = paired[f"{best} - {name}"]
-        return {
-            "delta": -turned["delta"],
-            "stderr": turned["stderr"],
-            **({"sign_test_p": turned["sign_test_p"]} if "sign_test_p" in turned else {}),
-        }
-    return None

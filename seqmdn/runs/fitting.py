@@ -141,7 +141,8 @@ def fit(config: Namespace, out: Path, resume: bool = False, report: Report | Non
     if stop.interrupted:
         raise Interrupted(f"stopped at step {trainer.global_step}")
     run = load_run(out)
-    save_json(out / "metrics.json", score(run, "test") | {"seconds": module.seconds})
+    metrics = score(run, "test", frames=out / "frames.npz")
+    save_json(out / "metrics.json", metrics | {"seconds": module.seconds})
     return run
 
 

@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import Any
 
 import lightning
+import numpy as np
 import torch
 from lightning.pytorch.utilities import move_data_to_device
 from torch import Tensor
@@ -17,8 +18,9 @@ from torch import Tensor
 import seqmdn
 from seqmdn.adaptation import adaptive_log_prob
 from seqmdn.data import Batch
-from seqmdn.files import save_json
+from seqmdn.files import save_json, written_whole
 from seqmdn.metrics import NegativeLogLikelihood
+from seqmdn.models import SequenceModel
 from seqmdn.runs.run import Run, load_run
 from seqmdn.scoring import score_densities
 
@@ -33,7 +35,7 @@ def evaluate(
     adapt: float | None = None,
     scored: Callable[[], None] | None = None,
 ) -> dict[str, Any]:
-    """Score a run's model on a split and write the run's ``metrics.json``.
+    """Score a run's model on a split and write the run's ``metrics.json`` and ``frames.npz``.
 
     Args:
         source: The run's folder, or a checkpoint file (then nothing is written).
@@ -48,9 +50,13 @@ def evaluate(
         What ``metrics.json`` holds: the NLL with its unit and standard error, bits per dimension,
         sizes, and the NLL of every sequence; with ``draws`` also the scores and the calibration
         that :class:`seqmdn.metrics.DensityReport` describes; with ``adapt`` the same of the
-        likelihood under ``adapted``, and the ``rate``.
+        likelihood under ``adapted``, and the ``rate``. ``frames.npz`` holds the log-density of
+        every frame that counts, in nats, sequence after sequence: ``log_prob`` (N,), with ``adapt``
+        also ``adapted`` (N,), and of each sequence ``lengths``, its frames, and ``observations``,
+        its observed values.
     """
-    metrics = score(load_run(source, data), split, draws, adapt, scored)
+    frames = source / "frames.npz" if source.is_dir() else None
+    metrics = score(load_run(source, data), split, draws, adapt, scored, frames)
     if source.is_dir():
         path = source / "metrics.json"
         if path.exists():
@@ -67,12 +73,14 @@ def score(
     draws: int | None = None,
     adapt: float | None = None,
     scored: Callable[[], None] | None = None,
+    frames: Path | None = None,
 ) -> dict[str, Any]:
-    """Score a model on a split; see :func:`evaluate`."""
+    """Score a model on a split; see :func:`evaluate`; ``frames`` is where ``frames.npz`` goes."""
     device = torch.device("cuda" if torch.cuda.is_available() else "cpu")
     model = run.model.to(device)
+    log_prob = model.frame_log_prob if isinstance(model, SequenceModel) else model.log_prob
     with torch.inference_mode():
-        likelihood = _likelihood(run, split, device, model.log_prob)
+        likelihood, found = _likelihood(run, split, device, log_prob)
     result: dict[str, Any] = {"split": split, "unit": run.data.unit, **likelihood}
     per_sequence = result.pop("nll_per_sequence")  # long, so it comes last
     if draws is not None:
@@ -80,11 +88,16 @@ def score(
     if adapt is not None:
 
         def adapted(batch: Batch) -> Tensor:
-            return adaptive_log_prob(model, batch, adapt, scored).sum(dim=1)
+            return adaptive_log_prob(model, batch, adapt, scored)
 
-        result["adapted"] = {"rate": adapt, **_likelihood(run, split, device, adapted)}
+        likelihood, more = _likelihood(run, split, device, adapted)
+        result["adapted"] = {"rate": adapt, **likelihood}
+        found["adapted"] = more["log_prob"]
     if "from" in run.description:
         result["from"] = run.description["from"]
+    if frames is not None and isinstance(model, SequenceModel):
+        with written_whole(frames) as partial:
+            np.savez(partial, **found)
     return result | {
         "params": run.description["parameters"],
         "seconds": run.description["seconds"],
@@ -100,24 +113,37 @@ def score(
 
 def _likelihood(
     run: Run, split: str, device: torch.device, log_prob: Callable[[Batch], Tensor]
-) -> dict[str, Any]:
-    """Return what the log-densities (B,) of all batches make, in the split's unit."""
+) -> tuple[dict[str, Any], dict[str, Any]]:
+    """Return what log-densities, of sequences (B,) or of frames (B, T), make, and all of them."""
     nll = NegativeLogLikelihood()
-    dimensions = 0
     nats: list[Tensor] = []
+    lengths: list[Tensor] = []
+    observations: list[Tensor] = []
+    frames: list[Tensor] = []
     for batch in run.data.batches(split):
-        dimensions += int(batch.observations().sum())
-        nats.append(log_prob(move_data_to_device(batch, device)).cpu())
-        nll.update(nats[-1], batch.frames() if run.data.per == "frame" else 1)
+        found = log_prob(move_data_to_device(batch, device)).cpu()
+        if found.ndim == 2:
+            frames.append(found[batch.mask()])
+            found = found.sum(dim=1)
+        nats.append(found)
+        lengths.append(batch.frames())
+        observations.append(batch.observations())
+        nll.update(found, lengths[-1] if run.data.per == "frame" else 1)
     result = {
         "nll": float(nll.compute()),
         "stderr": float(nll.stderr()),
-        "bits_per_dim": -float(torch.cat(nats).double().sum()) / dimensions / math.log(2),
+        "bits_per_dim": -float(torch.cat(nats).double().sum())
+        / int(torch.cat(observations).sum())
+        / math.log(2),
     }
     limit = run.data.limit(split)
     if limit is not None:
         result |= {"limit": limit, "gap_to_limit": result["nll"] - limit}
-    return result | {"nll_per_sequence": nll.values().tolist()}
+    arrays = {"lengths": lengths, "observations": observations, "log_prob": frames or nats}
+    return (
+        result | {"nll_per_sequence": nll.values().tolist()},
+        {name: torch.cat(parts).numpy() for name, parts in arrays.items()},
+    )
 
 
 def versions() -> dict[str, str]:

@@ -3,14 +3,16 @@
 from pathlib import Path
 from typing import Any
 
+import numpy as np
+
 from seqmdn.comparison import Task
 
 
-def runs_of(split: str = "test", **nll: float) -> dict[Task, dict[str, Any]]:
+def runs_of(split: str = "test", seed: int = 0, **nll: float) -> dict[Task, dict[str, Any]]:
     """Metrics of one run a model, each sequence with the same NLL plus its number."""
     data = {"name": "walks", "sha256": "0", "sequences": 3, "frames": 9}
     return {
-        Task(name, 0, (), Path(name)): {
+        Task(name, seed, (), Path(name)): {
             "split": split,
             "unit": "nats/frame",
             "nll": value + 1,
@@ -19,7 +21,7 @@ def runs_of(split: str = "test", **nll: float) -> dict[Task, dict[str, Any]]:
             "params": 5,
             "seconds": 1.0,
             "steps": 2,
-            "seed": 0,
+            "seed": seed,
             "dataset": data,
             "device": "abacus",
             "versions": {},
@@ -43,3 +45,14 @@ def with_adapted(found: dict[Task, dict[str, Any]], **nll: float) -> dict[Task, 
         values = [value, value + 1, value + 2]
         run["adapted"] = {"rate": 1e-3, "bits_per_dim": 1.0, "nll_per_sequence": values}
     return found
+
+
+def frames_of(task: Task, run: dict[str, Any]) -> dict[str, Any]:
+    """Frames of three sequences of 2, 3 and 4 frames, each with its sequence's NLL a frame."""
+    lengths = np.array([2, 3, 4])
+    frames = {"log_prob": run["nll_per_sequence"], "adapted": run["adapted"]["nll_per_sequence"]}
+    return {
+        "lengths": lengths,
+        "observations": 2 * lengths,
+        **{name: -np.repeat(np.array(nll), lengths) for name, nll in frames.items()},
+    }

@@ -97,7 +97,7 @@ def test_times_to_draw_are_those_of_one_measurement() -> None:
     assert "draw" not in result and "draw_seconds" not in result["models"]["a"]
 
 
-def test_adapted_likelihoods_are_compared_where_all_runs_have_one_rate() -> None:
+def test_other_likelihoods_stand_in_each_entry_and_are_paired() -> None:
     found = with_adapted(runs_of(a=3.0, b=2.0), a=1.0, b=1.5)
     result = summarise(Path("recipe"), found, "")
     a = result["models"]["a"]["adapted"]
@@ -105,9 +105,8 @@ def test_adapted_likelihoods_are_compared_where_all_runs_have_one_rate() -> None
     assert a["stderr"] == pytest.approx(1 / math.sqrt(3)) and a["gain"]["stderr"] == 0
     assert result["paired_adapted"]["b - a"]["delta"] == 0.5
     assert result["paired"]["b - a"]["delta"] == -1.0
-    plain = summarise(Path("recipe"), runs_of(a=3.0, b=2.0), "")
-    for other in (None, {"rate": 1e-2, "nll_per_sequence": [0.0] * 3, "bits_per_dim": 1.0}):
-        list(found.values())[1]["adapted"] = other
-        if other is None:
-            del list(found.values())[1]["adapted"]
-        assert summarise(Path("recipe"), found, "") == plain
+    assert "ensemble" not in result["models"]["a"] and "gap_to_limit" not in a
+    for run in found.values():
+        run["limit"] = 0.5
+    limited = summarise(Path("recipe"), found, "")["models"]["a"]["adapted"]
+    assert limited == a | {"gap_to_limit": 1.5}

@@ -3,7 +3,7 @@
 from pathlib import Path
 
 from seqmdn.comparison import markdown_table, summarise
-from tests.comparison.runs import runs_of, with_adapted, with_scores
+from tests.comparison.runs import frames_of, runs_of, with_adapted, with_scores
 from tests.small import cells
 
 
@@ -33,12 +33,18 @@ def test_scores_have_columns_where_there_are_some() -> None:
     assert markdown_table(some).count("CRPS") == 0
 
 
-def test_adapted_likelihoods_have_columns_where_there_are_some() -> None:
-    table = markdown_table(
-        summarise(Path("recipe"), with_adapted(runs_of(a=3.0, b=2.0), a=1.0, b=1.5), "")
-    )
+def test_other_likelihoods_have_columns_where_there_are_some() -> None:
+    found = with_adapted(runs_of(a=3.0, b=2.0), a=1.0, b=1.5)
+    head, _, a, b = cells(markdown_table(summarise(Path("recipe"), found, "")))
+    assert head[4:6] == ["adapted", "parameters"]
+    assert a[:5] == ["a", "4.000 ± 0.577", "1.000", "+1.000 ± 0.000", "**2.000 ± 0.577**"]
+    assert b[4] == "2.500 ± 0.577"
+    more = with_adapted(runs_of(seed=1, a=3.0, b=2.0), a=1.0, b=1.5)
+    frames = {task: frames_of(task, run) for task, run in (found | more).items()}
+    table = markdown_table(summarise(Path("recipe"), found | more, "", frames=frames))
     head, _, a, b = cells(table)
-    assert head[4:6] == ["adapted, nats/frame", "minus best adapted"]
-    assert a[:6] == ["a", "4.000 ± 0.577", "1.000", "+1.000 ± 0.000", "**2.000 ± 0.577**", ""]
-    assert b[4:6] == ["2.500 ± 0.577", "+0.500 ± 0.000"]
+    assert head[4:7] == ["adapted", "together", "together, adapted"]
+    assert [cell[:7] for cell in a[4:7]] == ["**2.000", "4.000 ±", "**2.000"]
+    assert [cell[:7] for cell in b[4:7]] == ["2.500 ±", "**3.000", "2.500 ±"]
     assert "each sequence anew, by Adam at a rate of 0.001." in table
+    assert "the 2 seeds' densities of each frame, averaged." in table

@@ -16,6 +16,7 @@ def test_a_run_is_its_files(small_run: Path) -> None:
     assert files - events == {
         "config.yaml",
         "metrics.json",
+        "frames.npz",
         "checkpoints",
         "checkpoints/best.ckpt",
         "checkpoints/last.ckpt",

@@ -14,6 +14,7 @@ import torch
 
 import seqmdn
 from seqmdn.adaptation import adaptive_log_prob
+from seqmdn.comparison import read_frames
 from seqmdn.data import Store
 from seqmdn.runs import device_name, draw, evaluate, learning_curve, load_run, versions
 from seqmdn.scoring import score_densities
@@ -94,6 +95,16 @@ def test_a_run_adapts_to_each_sequence_where_that_is_asked_for(
     assert adapted["nll"] != pytest.approx(found["nll"], rel=1e-4)
     bits = sum(values) / lengths.sum() / 2 / math.log(2)
     assert adapted["bits_per_dim"] == pytest.approx(bits, rel=1e-5)
+    frames = read_frames(run)
+    assert frames["lengths"].tolist() == lengths.tolist()
+    assert frames["observations"].tolist() == (2 * lengths).tolist()
+    starts = np.cumsum(lengths) - lengths
+    for name, nll in {"log_prob": found["nll_per_sequence"], "adapted": per_frame}.items():
+        sums = np.add.reduceat(frames[name], starts)
+        assert -sums / lengths == pytest.approx(np.array(nll), rel=1e-5), name
+    evaluate(run, "valid")
+    assert "adapted" not in read_frames(run)
+    assert len(read_frames(run)["lengths"]) == len(made.data.store.indices("valid"))
 
 
 def test_scores_are_added_where_they_are_asked_for(small_run: Path, tmp_path: Path) -> None:
