@@ -13,7 +13,7 @@ import numpy.typing as npt
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 from matplotlib.lines import Line2D
-from matplotlib.ticker import LogLocator, NullFormatter, StrMethodFormatter
+from matplotlib.ticker import FuncFormatter, LogLocator, MaxNLocator, NullFormatter
 
 from seqmdn.plotting.page import LIMIT, check_ending, colour, style, write
 
@@ -139,9 +139,25 @@ def _draw(
     axes.set_xlim(low, high)
     # Costs often span less than a decade, where a logarithmic axis has no tick of its own.
     fine, coarse = (1.0, 1.5, 2.0, 3.0, 5.0, 7.0), (1.0, 2.0, 5.0)
-    axes.xaxis.set_major_locator(LogLocator(subs=fine if high / low < 6 else coarse))
-    axes.xaxis.set_major_formatter(StrMethodFormatter("{x:,.10g}"))
+    scale = (
+        MaxNLocator(3) if high / low < 2.5 else LogLocator(subs=fine if high / low < 6 else coarse)
+    )
+    axes.xaxis.set_major_locator(scale)
+    axes.xaxis.set_major_formatter(FuncFormatter(lambda x, _: _short(x)))
     axes.xaxis.set_minor_formatter(NullFormatter())
+
+
+def _short(number: float) -> str:
+    """Write a number in the room that a tick has.
+
+    Example:
+        >>> _short(0.5), _short(350_000), _short(2e6)
+        ('0.5', '350k', '2M')
+    """
+    for size, letter in ((1e6, "M"), (1e3, "k")):
+        if number >= size:
+            return f"{number / size:.4g}{letter}"
+    return f"{number:.4g}"
 
 
 def _marker(index: int) -> str:

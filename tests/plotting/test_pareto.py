@@ -1,3 +1,4 @@
+import itertools
 from pathlib import Path
 
 import numpy as np
@@ -89,3 +90,23 @@ def test_what_the_bars_are_is_said_where_they_are_paired(drawn: list[Figure]) ->
         pareto_figure("a.png", MODELS, "nats/frame", paired=paired)
     without, with_words = (figure.get_supxlabel() for figure in drawn)
     assert without == "" and "paired difference to the best" in with_words
+
+
+@pytest.mark.parametrize("largest", [413_374, 600_000, 2_000_000, 30_000_000])
+def test_numbers_below_an_axis_do_not_touch(drawn: list[Figure], largest: int) -> None:
+    sizes = {"a": 268_551, "b": largest}
+    models = {name: MODELS["small"] | {"params": size} for name, size in sizes.items()}
+    pareto_figure("a.png", models, "nats/drawing")
+    (figure,) = drawn
+    figure.draw_without_rendering()
+    low, high = figure.axes[0].get_xlim()
+    shown = [
+        label.get_window_extent()
+        for label, place in zip(
+            figure.axes[0].get_xticklabels(), figure.axes[0].get_xticks(), strict=True
+        )
+        if low <= place <= high
+    ]
+    assert len(shown) >= 2
+    for left, right in itertools.pairwise(shown):
+        assert left.x1 < right.x0
