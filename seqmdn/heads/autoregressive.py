@@ -12,6 +12,7 @@ from seqmdn import linalg
 from seqmdn.distributions import Autoregressive, LowRankPrecisionNormal, Mixture
 from seqmdn.distributions.weights import mixing_weights
 from seqmdn.heads.mixture import MixtureHead
+from seqmdn.heads.network import GroupNetwork
 
 __all__ = ["AutoregressiveHead"]
 
@@ -91,7 +92,7 @@ class AutoregressiveHead(nn.Module):
         if R:
             self.sizes["factor"] = D * K * R
         self.projection = nn.Linear(context, sum(self.sizes.values()))
-        self.network = _Network(D, S, context, hidden, outputs=K * (1 + 2 * S + S * R))
+        self.network = GroupNetwork(D, S, context, hidden, outputs=K * (1 + 2 * S + S * R))
         with torch.no_grad():
             nn.init.normal_(self.projection.weight, std=0.1 / math.sqrt(context))
             self._take(self._single_heads(), list(self.sizes))
@@ -185,42 +186,6 @@ class AutoregressiveHead(nn.Module):
         single = [head._split(head.projection.bias) for head in heads]
         for name in names:
             offsets[name].copy_(torch.cat([each[name] for each in single]))
-
-
-class _Network(nn.Module):
-    """What h and the groups before say of each group's mixture, in one pass or group by group."""
-
-    before: Tensor  # (G, D - S, 1), True where a feature comes before a group
-
-    def __init__(self, features: int, group: int, context: int, hidden: int, outputs: int) -> None:
-        super().__init__()
-        D, S, G, M = features, group, features // group, hidden
-        self.context = nn.Linear(context, M)
-        self.weight = nn.Parameter(torch.randn(D - S, M) / math.sqrt(D))  # no group sees the last
-        self.bias = nn.Parameter(torch.zeros(G, M))
-        self.output = nn.Parameter(torch.zeros(G, M, outputs))
-        before = torch.arange(D - S) // S < torch.arange(G).unsqueeze(-1)
-        self.register_buffer("before", before.unsqueeze(-1), persistent=False)
-
-    @linalg.full_precision
-    def start(self, h: Tensor) -> Tensor:  # (*batch, M)
-        return self.context(h)
-
-    def every(self, start: Tensor, frame: Tensor) -> Tensor:  # (*batch, G, P)
-        # The sums over the features before each group, as products with masked matrices, take a
-        # fraction of the time of cumulative sums on a CPU, up to tens of features.
-        weight = torch.where(self.before, self.weight, 0)  # (G, D - S, M)
-        batch = torch.broadcast_shapes(frame.shape[:-1], start.shape[:-1])
-        seen = (
-            frame[..., : len(self.weight)].expand(*batch, -1).reshape(-1, len(self.weight)) @ weight
-        )
-        start = start.expand(*batch, -1).reshape(-1, start.shape[-1])
-        hidden = F.silu(seen + start + self.bias.unsqueeze(1))  # (G, N, M), as the product wants it
-        return (hidden @ self.output).transpose(0, 1).reshape(*batch, len(self.output), -1)
-
-    def one(self, group: int, start: Tensor, before: Tensor) -> Tensor:  # (*batch, P)
-        seen = before @ self.weight[: before.shape[-1]]
-        return F.silu(seen + start + self.bias[group]) @ self.output[group]
 
 
 @dataclass(frozen=True)
