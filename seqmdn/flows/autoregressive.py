@@ -9,7 +9,8 @@ from zuko.flows import MaskedAutoregressiveTransform
 
 from seqmdn.flows.flow import Flow, VectorTransform, require_sizes
 from seqmdn.flows.networks import Parameters, frames_last
-from seqmdn.flows.univariate import Affine, RationalQuadratic, Univariate
+from seqmdn.flows.rational_quadratic import RationalQuadratic
+from seqmdn.flows.univariate import Affine, Univariate
 
 __all__ = ["InverseAutoregressive", "MaskedAutoregressive"]
 

@@ -12,7 +12,8 @@ from seqmdn.flows.flow import Flow, VectorTransform, require_sizes
 from seqmdn.flows.linear import LULinear
 from seqmdn.flows.masks import Mask, coupling_masks
 from seqmdn.flows.networks import Parameters, frames_last
-from seqmdn.flows.univariate import Affine, RationalQuadratic, Univariate
+from seqmdn.flows.rational_quadratic import RationalQuadratic
+from seqmdn.flows.univariate import Affine, Univariate
 
 __all__ = ["AffineCoupling", "SplineCoupling"]
 

@@ -6,7 +6,8 @@ import pytest
 import torch
 
 from seqmdn.flows import Flow
-from seqmdn.flows.univariate import Affine, RationalQuadratic, Univariate
+from seqmdn.flows.rational_quadratic import RationalQuadratic
+from seqmdn.flows.univariate import Affine, Univariate
 from tests.contracts import perturbed
 from tests.flows.kinds import SPLINES
 
