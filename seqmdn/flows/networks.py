@@ -8,8 +8,9 @@ from torch import Tensor, nn
 
 __all__ = ["Parameters", "frames_last"]
 
-# Frames at a time: what one of a spline's operations takes and gives then fits a core's cache.
-BLOCK = 1024
+# Frames at a time: few enough that what an operation takes and gives stays near a core, and enough
+# that calling it costs little beside it.
+BLOCK = 2048
 
 
 class Parameters:
