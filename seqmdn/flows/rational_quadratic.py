@@ -147,22 +147,20 @@ class _Spline(Function):
         steep = mean.square() * rise / below.square()
         ladj = steep.log().where(inside, 0)
         ctx.maps = maps
-        ctx.save_for_backward(x, phi)
-        ctx.kept = (
-            (sizes, shrink, total, unit, before, index, passed, size)
-            + (ends, known, bend, slopes)
-            + (inside, width, height, mean, place, rest, both, below, share, rise, steep)
-        )
+        # Fewer than all would do; to compute the others again would take as long as it saves.
+        pieces = (sizes, shrink, total, unit, before, index, passed, size)
+        knot = (ends, known, bend, slopes)
+        inner = (inside, width, height, mean, place, rest, both, below, share, rise, steep)
+        ctx.save_for_backward(x, phi, *pieces, *knot, *inner)
         return z, ladj
 
     @staticmethod
     def backward(
         ctx: Any, to_z: Tensor, to_ladj: Tensor
     ) -> tuple[None, Tensor | None, Tensor | None]:
-        x, phi = ctx.saved_tensors
-        if torch.is_grad_enabled() or ctx.kept is None:  # gradients of gradients, or a second pass
-            return None, *_by_autograd(ctx, x, phi, to_z, to_ladj)
-        kept, ctx.kept = ctx.kept, None
+        x, phi, *kept = ctx.saved_tensors
+        if torch.is_grad_enabled():
+            return None, *_differentiable_gradients(ctx, x, phi, to_z, to_ladj)
         sizes, shrink, total, unit, before, index, passed, size = kept[:8]
         ends, known, bend, slopes = kept[8:12]
         inside, width, height, mean, place, rest, both, below, share, rise, steep = kept[12:]
@@ -206,22 +204,16 @@ class _Spline(Function):
         return None, to_x, result
 
 
-def _by_autograd(
+def _differentiable_gradients(
     ctx: Any, x: Tensor, phi: Tensor, to_z: Tensor, to_ladj: Tensor
 ) -> tuple[Tensor | None, Tensor | None]:
-    """Return gradients that are functions of all tensors."""
-    differentiable = torch.is_grad_enabled()
-    with torch.enable_grad():
-        wanted = [t for t, need in zip((x, phi), ctx.needs_input_grad[1:], strict=True) if need]
-        if not differentiable:
-            x, phi = (t.detach().requires_grad_(t.requires_grad) for t in (x, phi))
-            wanted = [t for t in (x, phi) if t.requires_grad]
-        found = iter(
-            torch.autograd.grad(
-                ctx.maps.plain(x, phi), wanted, (to_z, to_ladj), create_graph=differentiable
-            )
-        )
-    first, second = (next(found) if need else None for need in ctx.needs_input_grad[1:])
+    """Return gradients that are functions of all tensors, by autograd of the plain operations."""
+    needed = ctx.needs_input_grad[1:]
+    wanted = [tensor for tensor, need in zip((x, phi), needed, strict=True) if need]
+    found = iter(
+        torch.autograd.grad(ctx.maps.plain(x, phi), wanted, (to_z, to_ladj), create_graph=True)
+    )
+    first, second = (next(found) if need else None for need in needed)
     return first, second
 
 
