@@ -11,7 +11,7 @@ from torch import Tensor
 from seqmdn.data import Batch
 from seqmdn.models import DensityModel, SequenceModel
 
-__all__ = ["adaptive_log_prob"]
+__all__ = ["adaptive_log_prob", "check_rate"]
 
 
 def adaptive_log_prob(
@@ -61,8 +61,7 @@ def adaptive_log_prob(
             f"a {type(model).__name__} has no density of single frames to learn from: expected a"
             " SequenceModel"
         )
-    if not 0 < rate < math.inf:
-        raise ValueError(f"expected a positive learning rate to adapt with, found {rate}")
+    check_rate(rate)
     own = model.state_dict()
     # A scorer's inference mode would keep gradients out; cuDNN has none of a network in evaluation.
     with (
@@ -72,10 +71,22 @@ def adaptive_log_prob(
     ):
         result = torch.zeros(batch.values.shape[:2], device=batch.values.device)
         learner = copy.deepcopy(model)
+        # Copies, as gradients cannot be computed with what inference mode has made.
+        batch = Batch._make(None if field is None else field.clone() for field in batch)
         for index, row in enumerate(result):
             learner.load_state_dict(own)
-            _score(learner, _one(batch, index), rate, row, scored)
+            _score(learner, batch.part(index, index + 1), rate, row, scored)
     return result
+
+
+def check_rate(rate: float) -> None:
+    """Raise ValueError if nothing can adapt at this learning rate.
+
+    Example:
+        >>> check_rate(1e-4)
+    """
+    if not 0 < rate < math.inf:
+        raise ValueError(f"expected a positive learning rate to adapt with, found {rate}")
 
 
 def _score(
@@ -110,9 +121,3 @@ def _score(
         if scored is not None:
             scored()
         previous, state = z.detach(), tuple(each.detach() for each in state)
-
-
-def _one(batch: Batch, index: int) -> Batch:
-    """Take out one sequence, as tensors that gradients may be computed with."""
-    fields = {name: field for name, field in batch._asdict().items() if field is not None}
-    return batch._replace(**{name: one[index : index + 1].clone() for name, one in fields.items()})

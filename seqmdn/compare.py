@@ -142,7 +142,8 @@ def score_all(
         rate = None if "adapted" in found else adapt
         # A run last scored on another split is refused once the table is made.
         if (drawn is not None or rate is not None) and found["split"] == "test":
-            frames = task.out / "frames.npz" if drawn is None or rate is not None else None
+            # Without a rate, what is there of adapting weights would be lost.
+            frames = None if rate is None else task.out / "frames.npz"
             more = score(load_run(task.out), "test", drawn, rate, frames=frames)
             save_json(path, more | found)
         if scored is not None:

@@ -66,5 +66,4 @@ def _parts(batch: Batch, draws: int) -> Iterator[Batch]:
     """Take a batch apart into ones of which all draws fit into memory, a sequence at the least."""
     size = max(1, _VALUES // (draws * batch.values[0].numel()))
     for first in range(0, len(batch.values), size):
-        fields = {name: field for name, field in batch._asdict().items() if field is not None}
-        yield batch._replace(**{name: each[first : first + size] for name, each in fields.items()})
+        yield batch.part(first, first + size)

@@ -39,6 +39,13 @@ def out(command: list[str]) -> Path:
     return Path(command[command.index("--out") + 1])
 
 
+@pytest.fixture
+def copied(out: Path, command: list[str], tmp_path: Path) -> tuple[Path, list[str]]:
+    """The finished comparison once more, to be changed, and its command."""
+    copy = Path(shutil.copytree(out, tmp_path / "out"))
+    return copy, [str(copy) if word == str(out) else word for word in command]
+
+
 @pytest.fixture(scope="module")
 def result(out: Path) -> dict[str, Any]:
     return json.loads((out / "compare.json").read_text())
@@ -314,15 +321,13 @@ def test_other_options_are_no_resumption(
 
 
 def test_a_store_or_code_that_changed_is_told(
+    copied: tuple[Path, list[str]],
     out: Path,
     clone: Path,
-    command: list[str],
-    tmp_path: Path,
     capsys: pytest.CaptureFixture[str],
     refusal: Callable[..., str],
 ) -> None:
-    copy = Path(shutil.copytree(out, tmp_path / "out"))
-    words = [str(copy) if word == str(out) else word for word in command]
+    copy, words = copied
     found = json.loads((copy / "compare.json").read_text())
     found["versions"]["git"] = "a1b2c3"
     (copy / "compare.json").write_text(json.dumps(found))
@@ -348,11 +353,12 @@ def test_a_store_or_code_that_changed_is_told(
 
 
 def test_what_was_missing_is_trained(
-    out: Path, clone: Path, command: list[str], tmp_path: Path
+    copied: tuple[Path, list[str]],
+    out: Path,
+    clone: Path,
 ) -> None:
     """A run that was killed before its first checkpoint, and one that was before its score."""
-    copy = Path(shutil.copytree(out, tmp_path / "out"))
-    words = [str(copy) if word == str(out) else word for word in command]
+    copy, words = copied
     shutil.rmtree(copy / "runs" / "rmdn-0" / "checkpoints")
     (copy / "runs" / "rmdn-0" / "metrics.json").unlink()
     (copy / "runs" / "rmdn-1" / "metrics.json").unlink()
@@ -377,15 +383,14 @@ def test_seeds_are_worth_more_together(out: Path, result: dict[str, Any]) -> Non
 
 
 def test_runs_that_are_finished_adapt_where_that_is_asked_for(
+    copied: tuple[Path, list[str]],
     out: Path,
     command: list[str],
     result: dict[str, Any],
-    tmp_path: Path,
     monkeypatch: pytest.MonkeyPatch,
     capsys: pytest.CaptureFixture[str],
 ) -> None:
-    copy = Path(shutil.copytree(out, tmp_path / "out"))
-    words = [str(copy) if word == str(out) else word for word in command]
+    copy, words = copied
     main([*words, "--resume", "--adapt", "0.001"])
     assert "| adapted | together | together, adapted |" in (copy / "compare.md").read_text()
     capsys.readouterr()
@@ -416,16 +421,14 @@ def test_runs_that_are_finished_adapt_where_that_is_asked_for(
 
 
 def test_scores_are_added_to_what_is_finished(
+    copied: tuple[Path, list[str]],
     out: Path,
     clone: Path,
-    command: list[str],
     result: dict[str, Any],
-    tmp_path: Path,
     monkeypatch: pytest.MonkeyPatch,
     capsys: pytest.CaptureFixture[str],
 ) -> None:
-    copy = Path(shutil.copytree(out, tmp_path / "out"))
-    words = [str(copy) if word == str(out) else word for word in command]
+    copy, words = copied
     before = times(copy)
     main([*words, "--resume", "--scores"])
     assert times(copy) == before

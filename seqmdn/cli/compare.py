@@ -9,6 +9,7 @@ from pathlib import Path
 
 import torch
 
+from seqmdn.adaptation import check_rate
 from seqmdn.cli.words import bars, command_parser, show
 from seqmdn.compare import (
     check_resumable,
@@ -63,6 +64,8 @@ def compare_command(words: list[str]) -> None:
     recipe: Path = options.recipe
     out: Path = options.out or Path("results", *recipe.resolve().parts[-2:])
     jobs = _jobs(options)
+    if options.adapt is not None:
+        check_rate(options.adapt)
     names = options.models or recipe_models(recipe)
     cells = cells_of(names)
     if options.sweep:

@@ -1,11 +1,12 @@
 """``seqmdn evaluate``: score a trained model."""
 
+from contextlib import ExitStack
 from pathlib import Path
 
 from seqmdn.cli.words import bars, command_parser, say
 from seqmdn.plotting import calibration_figure
 from seqmdn.plotting import check_ending as check_picture
-from seqmdn.runs import evaluate, load_run
+from seqmdn.runs import evaluate
 
 __all__ = ["evaluate_command"]
 
@@ -34,20 +35,16 @@ def evaluate_command(words: list[str]) -> None:
     if options.out is not None:
         check_picture(options.out)
     draws = options.draws if options.scores or options.out is not None else None
-    if options.adapt is None:
-        metrics = evaluate(options.run, options.split, options.data, draws)
-    else:
-        with bars() as progress:
-            data = load_run(options.run, options.data).data.describe(options.split)
-            bar = progress.add_task("adapting", total=float(data["frames"]), nll="")
-            metrics = evaluate(
-                options.run,
-                options.split,
-                options.data,
-                draws,
-                options.adapt,
-                scored=lambda: progress.advance(bar),
-            )
+    progress = bars()
+    bar = progress.add_task("adapting", total=None, nll="")
+    with ExitStack() as stack:
+
+        def scored(done: int, total: int) -> None:
+            if done == 1:
+                stack.enter_context(progress)
+            progress.update(bar, completed=done, total=total)
+
+        metrics = evaluate(options.run, options.split, options.data, draws, options.adapt, scored)
     if options.out is not None:
         name = options.run.resolve().name
         calibration_figure(options.out, {name: metrics["calibration"]})

@@ -88,20 +88,11 @@ def telling(how: str | None) -> Iterator[Report]:
 
 def say(metrics: dict[str, Any], source: Path) -> None:
     """Print the scores of one run in a line or two."""
-    limit = f", {metrics['gap_to_limit']:.3f} above the limit" if "gap_to_limit" in metrics else ""
-    print(
-        f"{source}: {metrics['split']} NLL {metrics['nll']:.4f} ± {metrics['stderr']:.4f} "
-        f"{metrics['unit']}, {metrics['bits_per_dim']:.4f} bits/dim{limit}"
-    )
+    unit = metrics["unit"]
+    print(f"{source}: {metrics['split']} NLL {_likelihood(metrics, unit)}")
     if (adapted := metrics.get("adapted")) is not None:
-        limit = (
-            f", {adapted['gap_to_limit']:.3f} above the limit" if "gap_to_limit" in adapted else ""
-        )
-        print(
-            f"adapted while scored, at a rate of {adapted['rate']:g}: {adapted['nll']:.4f} "
-            f"± {adapted['stderr']:.4f} {metrics['unit']}, "
-            f"{adapted['bits_per_dim']:.4f} bits/dim{limit}"
-        )
+        rate = f"{adapted['rate']:g}"
+        print(f"adapted while scored, at a rate of {rate}: {_likelihood(adapted, unit)}")
     if "crps" in metrics:
         how = "exact" if metrics["crps_estimator"] == "exact" else "from draws"
         print(
@@ -110,6 +101,12 @@ def say(metrics: dict[str, Any], source: Path) -> None:
             f"90 % intervals hold {100 * metrics['coverage_90']:.1f} "
             f"± {100 * metrics['coverage_90_stderr']:.1f} %"
         )
+
+
+def _likelihood(found: dict[str, Any], unit: str) -> str:
+    limit = f", {found['gap_to_limit']:.3f} above the limit" if "gap_to_limit" in found else ""
+    error, bits = f"{found['stderr']:.4f}", f"{found['bits_per_dim']:.4f}"
+    return f"{found['nll']:.4f} ± {error} {unit}, {bits} bits/dim{limit}"
 
 
 def show(markdown: str) -> None:

@@ -27,7 +27,7 @@ def short(key: str) -> str:
 def settable(config: Namespace) -> dict[str, str]:
     """Return the keys that a configuration of ``seqmdn fit`` has: of each short form, the full."""
     # Iterating over a Namespace gives its top level only; keys() gives those of all levels.
-    known = [key for key in config.keys() if key.split(".")[0] in _GROUPS]  # noqa: SIM118
+    known = [key for key in config.keys() if key.split(".")[0] in _GROUPS]  # noqa: SIM118  # see above
     return {short(key): key.removesuffix(".class_path") for key in known}
 
 

@@ -9,7 +9,7 @@ from seqmdn.comparison.summary import SCORES
 __all__ = ["markdown_table"]
 
 # Likelihoods beside that of the runs as they are: what their columns are called, and what they are.
-SHOWN = {"adapted": "adapted", "ensemble": "together", "ensemble_adapted": "together, adapted"}
+_SHOWN = {"adapted": "adapted", "ensemble": "together", "ensemble_adapted": "together, adapted"}
 _WORDS = {
     "adapted": "Adapted: weights that learn from every frame once it is scored, each sequence anew,"
     " by Adam at a rate of {rate:g}.",
@@ -29,8 +29,8 @@ def markdown_table(result: Mapping[str, Any]) -> str:
     head = ["model", f"NLL, {unit}", "bits/dim", f"minus best, {unit}"]
     head += [f"above the limit, {unit}"] if limit is not None else []
     scored = any("crps" in entry for entry in models.values())
-    others = [key for key in SHOWN if f"paired_{key}" in result]
-    head += [SHOWN[key] for key in others]
+    others = [key for key in _SHOWN if f"paired_{key}" in result]
+    head += [_SHOWN[key] for key in others]
     head += ["CRPS", "energy score", "in 90 % intervals"] if scored else []
     head += ["parameters", "training, s"]
     rows = []
@@ -57,8 +57,9 @@ def markdown_table(result: Mapping[str, Any]) -> str:
     )
     if limit is not None:
         words += f" No model can be below {limit:.2f} {unit}."
-    for key in (key for key in others if key in _WORDS):
-        words += " " + _WORDS[key].format(**models[best][key])
+    for key in others:
+        if key in _WORDS:
+            words += " " + _WORDS[key].format(**models[best][key])
     if scored:
         words += (
             " CRPS and energy score are in the data's own units, lower is better; 90 % of the "

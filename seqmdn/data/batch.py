@@ -54,6 +54,10 @@ class Batch(NamedTuple):
         """Counts the frames of each sequence that count."""
         return self.lengths if self.start is None else self.lengths - self.start
 
+    def part(self, first: int, last: int) -> Batch:
+        """Takes out the sequences from ``first`` up to ``last``, as views."""
+        return Batch._make(None if field is None else field[first:last] for field in self)
+
     def observations(self) -> Tensor:  # (B,)
         """Counts the values of each sequence that were observed in frames that count."""
         if self.observed is None:

@@ -1,5 +1,6 @@
 """What a run's model is worth on a split, and what that number depends on."""
 
+import itertools
 import json
 import math
 import platform
@@ -26,6 +27,8 @@ from seqmdn.scoring import score_densities
 
 __all__ = ["device_name", "evaluate", "score", "versions"]
 
+Progress = Callable[[int, int], None]
+
 
 def evaluate(
     source: Path,
@@ -33,7 +36,7 @@ def evaluate(
     data: Path | None = None,
     draws: int | None = None,
     adapt: float | None = None,
-    scored: Callable[[], None] | None = None,
+    scored: Progress | None = None,
 ) -> dict[str, Any]:
     """Score a run's model on a split and write the run's ``metrics.json`` and ``frames.npz``.
 
@@ -44,7 +47,7 @@ def evaluate(
         draws: Draws of each frame for the scores beside the likelihood; none of them if left out.
         adapt: Learning rate with which the weights adapt to each sequence while it is scored
             (:func:`seqmdn.adaptation.adaptive_log_prob`); not done if left out.
-        scored: Called after each frame of that.
+        scored: Called after each frame of that, with how many are done and how many there are.
 
     Returns:
         What ``metrics.json`` holds: the NLL with its unit and standard error, bits per dimension,
@@ -72,7 +75,7 @@ def score(
     split: str,
     draws: int | None = None,
     adapt: float | None = None,
-    scored: Callable[[], None] | None = None,
+    scored: Progress | None = None,
     frames: Path | None = None,
 ) -> dict[str, Any]:
     """Score a model on a split; see :func:`evaluate`; ``frames`` is where ``frames.npz`` goes."""
@@ -86,9 +89,14 @@ def score(
     if draws is not None:
         result |= score_densities(model, run.data.batches(split), draws).compute()
     if adapt is not None:
+        done, total = itertools.count(1), int(found["lengths"].sum())
+
+        def tell() -> None:
+            if scored is not None:
+                scored(next(done), total)
 
         def adapted(batch: Batch) -> Tensor:
-            return adaptive_log_prob(model, batch, adapt, scored)
+            return adaptive_log_prob(model, batch, adapt, tell)
 
         likelihood, more = _likelihood(run, split, device, adapted)
         result["adapted"] = {"rate": adapt, **likelihood}

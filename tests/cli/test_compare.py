@@ -54,6 +54,8 @@ def test_jobs_are_cores_unless_there_is_a_gpu(
         (["--seeds", "0"], "seeds must be at least 1, found 0"),
         (["--jobs", "0"], "expected --jobs of 1 or more trainings at a time, found 0: leave it"),
         (["--jobs", "-1"], "expected --jobs of 1 or more trainings at a time, found -1: leave"),
+        (["--adapt", "0"], "expected a positive learning rate to adapt with, found 0.0"),
+        (["--adapt", "nan"], "expected a positive learning rate to adapt with, found nan"),
         (["--sweep", "head.ranks=1"], "no model has a key 'head.ranks': the nearest are model.hea"),
         (["--sweep", "head.components=2,x"], "model.head.components: expected int, found x"),
         (["--sweep", "head.rank=0,9"], "2 of 4 models cannot be, nothing was trained: rmdn,head"),

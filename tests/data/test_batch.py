@@ -29,6 +29,20 @@ def test_without_start_all_frames_before_the_padding_count() -> None:
     assert batch.frames().tolist() == [3, 1]
 
 
+def test_a_part_has_all_of_some_sequences() -> None:
+    batch = Batch(
+        values=torch.randn(4, 3, 2),
+        lengths=torch.tensor([3, 1, 2, 3]),
+        context=torch.randn(4, 3, 1),
+        start=torch.tensor([0, 0, 1, 2]),
+    )
+    part = batch.part(1, 3)
+    for name, field in batch._asdict().items():
+        own = getattr(part, name)
+        assert own is None if field is None else torch.equal(own, field[1:3]), name
+    assert part.observed is None and part.mask().int().tolist() == [[1, 0, 0], [0, 1, 0]]
+
+
 def test_collate_keeps_every_frame_and_pads_with_the_last_one() -> None:
     items = [
         (frames(2), frames(2, 3), 1),

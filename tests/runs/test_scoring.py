@@ -76,11 +76,12 @@ def test_a_run_adapts_to_each_sequence_where_that_is_asked_for(
 ) -> None:
     run = Path(shutil.copytree(small_run, tmp_path / "run"))
     before = evaluate(run, "test")
-    told: list[int] = []
-    found = evaluate(run, "test", adapt=1e-3, scored=lambda: told.append(1))
+    told: list[tuple[int, int]] = []
+    found = evaluate(run, "test", adapt=1e-3, scored=lambda *how: told.append(how))
     assert metrics(run) == found and "adapted" not in before
     assert {key: found[key] for key in before} == before
-    assert len(told) == found["dataset"]["frames"]
+    frames = found["dataset"]["frames"]
+    assert told == [(done, frames) for done in range(1, frames + 1)]
     made = load_run(run)
     values = []
     for index in made.data.store.indices("test"):
