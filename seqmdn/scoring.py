@@ -4,9 +4,12 @@ from collections.abc import Iterable, Iterator
 
 import torch
 from lightning.pytorch.utilities import move_data_to_device
+from torch import Tensor
+from torch.distributions import Distribution
 
-from seqmdn.data import Batch
-from seqmdn.distributions import Flowed
+from seqmdn.data import Batch, Identity, Partial, Transform
+from seqmdn.distributions import Flowed, Joint
+from seqmdn.heads import StrokeHead
 from seqmdn.metrics import DensityReport
 from seqmdn.models import DensityModel, SequenceModel
 
@@ -24,7 +27,8 @@ def score_densities(
     The transform inside the model is undone: where it takes every feature by itself, probability
     integral transforms and quantiles stay exact, and where it is affine the CRPS does, too. What
     remains is estimated from draws that are mapped back to the data's units. Where features are
-    missing, all of it is of the exact marginal of what was observed.
+    missing, all of it is of the exact marginal of what was observed. Of frames with bits, the
+    continuous features are judged.
 
     Args:
         model: The model, in evaluation mode.
@@ -52,14 +56,32 @@ def score_densities(
             " SequenceModel"
         )
     device = model.start.device
-    report = DensityReport(model.features, draws, seed).to(device)
+    features = model.head.columns if isinstance(model.head, StrokeHead) else model.features
+    report = DensityReport(features, draws, seed).to(device)
     for batch in batches:
         for part in _parts(batch, draws):
             part = move_data_to_device(part, device)
             distribution, mask = model.distributions(part)
-            density = Flowed(distribution, model.transform)
-            report.update(density, part.values, mask, part.observed)
+            density, values = _continuous(distribution, model.transform, part.values)
+            report.update(density, values, mask, part.observed)
     return report
+
+
+def _continuous(
+    distribution: Distribution, transform: Transform, values: Tensor
+) -> tuple[Flowed, Tensor]:
+    """Return the density of what has one, in the data's units, and its values (B, T, C)."""
+    if not isinstance(distribution, Joint):
+        return Flowed(distribution, transform), values
+    C = distribution.columns
+    if isinstance(transform, Identity):
+        return Flowed(distribution.continuous, transform), values[..., :C]
+    if not isinstance(transform, Partial) or transform.columns != C:
+        raise ValueError(
+            f"expected a transform of the {C} continuous features alone, found {transform}: use "
+            "seqmdn.data.Partial"
+        )
+    return Flowed(distribution.continuous, transform.first), values[..., :C]
 
 
 def _parts(batch: Batch, draws: int) -> Iterator[Batch]:

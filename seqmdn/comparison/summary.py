@@ -98,6 +98,7 @@ def summarise(
             "test_frames": data["frames"],
         },
         "unit": first["unit"],
+        **({"frame_unit": first["frame_unit"]} if "frame_unit" in first else {}),
         **({"limit": first["limit"]} if "limit" in first else {}),
         **({} if limit_valid is None else {"limit_valid": limit_valid}),
         **({} if budget is None else {"budget": dict(budget)}),
@@ -126,6 +127,12 @@ def _entry(values: np.ndarray, found: Sequence[Mapping[str, Any]]) -> dict[str, 
             for m in found
         ],
     }
+    if all("normalised" in m for m in found):
+        entry["nll_per_frame"] = float(np.mean([m["nll_per_frame"] for m in found]))
+        entry["normalised"] = {
+            key: float(np.mean([m["normalised"][key] for m in found]))
+            for key in ("nll", "nll_per_frame")
+        }
     if "limit" in found[0]:
         entry["gap_to_limit"] = entry["nll"] - found[0]["limit"]
     if all("crps" in m for m in found):

@@ -21,7 +21,8 @@ def markdown_table(result: Mapping[str, Any]) -> str:
     """Return the table of a comparison, best model in bold, for a README.
 
     The column "minus best" is the difference to the best model, paired sequence by sequence. Scores
-    beside the likelihood have columns where a model has some.
+    beside the likelihood have columns where a model has some, and so have likelihoods a frame and
+    in standardised units where those of sequences are compared.
     """
     models, unit = result["models"], result["unit"]
     best = min(models, key=lambda name: models[name]["nll"])
@@ -29,6 +30,10 @@ def markdown_table(result: Mapping[str, Any]) -> str:
     head = ["model", f"NLL, {unit}", "bits/dim", f"minus best, {unit}"]
     head += [f"above the limit, {unit}"] if limit is not None else []
     scored = any("crps" in entry for entry in models.values())
+    normalised = all("normalised" in entry for entry in models.values())
+    if normalised:
+        step = result["frame_unit"]
+        head += [step, f"standardised, {unit}", f"standardised, {step}"]
     others = [key for key in _SHOWN if f"paired_{key}" in result]
     head += [_SHOWN[key] for key in others]
     head += ["CRPS", "energy score", "in 90 % intervals"] if scored else []
@@ -43,6 +48,10 @@ def markdown_table(result: Mapping[str, Any]) -> str:
             "" if delta is None else f"{delta['delta']:+.3f} ± {delta['stderr']:.3f}",
         ]
         cells += [f"{entry['gap_to_limit']:.3f}"] if limit is not None else []
+        if normalised:
+            other = entry["normalised"]
+            cells += [f"{entry['nll_per_frame']:.4f}", f"{other['nll']:.3f}"]
+            cells += [f"{other['nll_per_frame']:.4f}"]
         cells += [_other_cell(models, name, key) for key in others]
         cells += _score_cells(entry) if scored else []
         cells += [f"{entry['params']:,}", f"{entry['seconds']:.0f}"]
@@ -57,6 +66,10 @@ def markdown_table(result: Mapping[str, Any]) -> str:
     )
     if limit is not None:
         words += f" No model can be below {limit:.2f} {unit}."
+    if normalised:
+        words += (
+            " Standardised: in units of the training part's standard deviation, the literature's."
+        )
     for key in others:
         if key in _WORDS:
             words += " " + _WORDS[key].format(**models[best][key])

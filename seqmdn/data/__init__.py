@@ -8,6 +8,7 @@ __all__ = [
     "Identity",
     "Logit",
     "Noise",
+    "Partial",
     "SequenceDataModule",
     "Standardise",
     "Store",
@@ -15,6 +16,8 @@ __all__ = [
     "Transform",
     "UniformDequantise",
     "collate",
+    "decode",
+    "encode",
     "file_sha256",
 ]
 
@@ -22,6 +25,8 @@ from seqmdn.data.batch import Batch, collate
 from seqmdn.data.layout import SPLITS
 from seqmdn.data.modules import SequenceDataModule
 from seqmdn.data.noise import GaussianLatents, Noise, UniformDequantise
+from seqmdn.data.partial import Partial
 from seqmdn.data.store import Store, file_sha256
+from seqmdn.data.text import decode, encode
 from seqmdn.data.transforms import Chain, Identity, Logit, Standardise, Transform
 from seqmdn.data.writer import StoreWriter

@@ -11,6 +11,8 @@ import numpy as np
 import torch
 from torch import Tensor
 
+from seqmdn.data.text import encode
+
 Frames = np.ndarray | Tensor
 
 
@@ -27,6 +29,8 @@ class Batch(NamedTuple):
         start: (B,) int64, the first frame that counts, or None where every frame does.
         observed: (B, T, D) bool, False where a feature is missing (its value is then not read, and
             may be anything), or None where every one is there.
+        text: (B, U) int64, the text of each sequence as Unicode code points, padded with 0
+            (:func:`encode`), or None.
 
     Example:
         >>> batch = Batch(torch.zeros(2, 4, 1), torch.tensor([4, 3]), start=torch.tensor([1, 0]))
@@ -41,6 +45,7 @@ class Batch(NamedTuple):
     context: Tensor | None = None  # (B, T, X)
     start: Tensor | None = None  # (B,)
     observed: Tensor | None = None  # (B, T, D)
+    text: Tensor | None = None  # (B, U)
 
     def mask(self) -> Tensor:  # (B, T)
         """Says which frames count: True from ``start`` up to ``lengths``."""
@@ -68,6 +73,7 @@ class Batch(NamedTuple):
 def collate(
     items: Sequence[tuple[Frames, Frames | None, int | None]],
     observed: Sequence[Frames] | None = None,
+    texts: Sequence[str] | None = None,
 ) -> Batch:
     """Pads sequences to the longest of them, each with its own last frame.
 
@@ -79,10 +85,11 @@ def collate(
         items: (values (T, D), context (T, X) or None, first frame that counts or None) of each
             sequence; either all or none of them have context.
         observed: Which values of each sequence were observed, boolean (T, D), None where all were.
+        texts: The text of each sequence, None where they have none.
 
     Raises:
-        ValueError: If there are no items, one has no frames, only some have context, or what was
-            observed does not fit the values.
+        ValueError: If there are no items, one has no frames, only some have context, what was
+            observed does not fit the values, or there are not as many texts.
 
     Example:
         >>> batch = collate([(np.ones((1, 2)), None, None), (np.zeros((3, 2)), None, None)])
@@ -106,6 +113,10 @@ def collate(
         found = [tuple(mask.shape) for mask in observed]
         if found != shapes:
             raise ValueError(f"collate expected observed of shapes {shapes}, found {found}")
+    if texts is not None and len(texts) != len(items):
+        raise ValueError(
+            f"collate expected a text for each of {len(items)} sequences, found {len(texts)}"
+        )
     return Batch(
         values=_pad([values for values, _, _ in items], max(lengths)),
         lengths=torch.tensor(lengths),
@@ -116,6 +127,7 @@ def collate(
             else torch.tensor([start or 0 for start in starts])
         ),
         observed=None if observed is None else _pad(observed, max(lengths), torch.bool),
+        text=None if texts is None else encode(texts),
     )
 
 

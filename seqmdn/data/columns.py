@@ -1,4 +1,4 @@
-"""Which columns of a store a model learns, and which it is given."""
+"""Which columns of a store a model learns, which it is given, and which is added to them."""
 
 from __future__ import annotations
 
@@ -23,16 +23,21 @@ class Columns:
     the way to leave a feature that has no density, such as a bit that says where a stroke ends, to
     someone else: the likelihood is then a conditional one, and is to be called that.
 
+    With ``mark_end``, a column is added behind the others: 1 in the last frame of a sequence, 0
+    before it. A model that learns this bit, too, has a density of whole sequences, their lengths
+    included, and its draws end by themselves.
+
     Args:
         store: The store.
         given: Names of columns of its values.
+        mark_end: Whether the end of a sequence is a column of its own.
 
     Raises:
         ValueError: If a name is not one of the store's, or twice there, if nothing is left to
             learn, or if features of the store may be missing.
     """
 
-    def __init__(self, store: Store, given: Sequence[str] = ()) -> None:
+    def __init__(self, store: Store, given: Sequence[str] = (), mark_end: bool = False) -> None:
         unknown = [name for name in given if name not in store.names]
         if unknown or len(set(given)) != len(given):
             raise ValueError(
@@ -49,6 +54,12 @@ class Columns:
                 f"{store.path}: expected no given columns where features may be missing, found "
                 f"{list(given)}: prepare a store that has them as context"
             )
+        if mark_end and store.missing:
+            raise ValueError(
+                f"{store.path}: expected no mark of the end where features may be missing: set "
+                "mark_end to false"
+            )
+        self.mark_end = mark_end
         self.given = [store.names.index(name) for name in given]
         self.learned = [i for i in range(store.features) if i not in self.given]
 
@@ -63,11 +74,19 @@ class Columns:
             known = np.concatenate([context, known], axis=1)
         return values[:, self.learned], known
 
+    def with_end(self, values: Array, ends: bool) -> Array:  # (T, D) -> (T, D + 1)
+        """Gives the frames with the mark behind them; ``ends`` says whether their sequence does."""
+        mark = np.zeros((len(values), 1), np.float32)
+        mark[-1] = ends
+        return np.concatenate([values, mark], axis=1)
+
     def join(self, batch: Batch) -> Batch:
-        """Gives a batch as the store has it: the given columns back in their places.
+        """Gives a batch as the store has it: the given columns back in their places, no mark.
 
         Drawn sequences are given the columns that they were drawn under.
         """
+        if self.mark_end:
+            batch = batch._replace(values=batch.values[..., :-1])
         if not self.given:
             return batch
         if batch.context is None:

@@ -20,12 +20,22 @@ from seqmdn.data.windows import Key
 
 
 class Items(Dataset[Batch]):
-    """Reads the items of a list of keys as one batch."""
+    """Reads the items of a list of keys as one batch.
 
-    def __init__(self, store: Store, noise: Noise | None, columns: Columns) -> None:
+    Args:
+        store: The store.
+        noise: What draws y from the stored rows, nothing where None.
+        columns: Which columns are learned, given and added.
+        text: Whether a batch carries the texts of its sequences.
+    """
+
+    def __init__(
+        self, store: Store, noise: Noise | None, columns: Columns, text: bool = False
+    ) -> None:
         self.store = store
         self.noise = noise
         self.columns = columns
+        self.text = text
 
     def item(self, key: Key) -> tuple[NDArray[np.float32], NDArray[np.float32] | None, int | None]:
         """Gives values, context, and the first frame that counts if not all do."""
@@ -33,6 +43,8 @@ class Items(Dataset[Batch]):
         values, context = self.columns.split(*stored)
         if self.noise is not None:
             values = self.noise.draw(values, np.random.default_rng(key.seed))
+        if self.columns.mark_end:
+            values = self.columns.with_end(values, key.stop == self.store.lengths[key.sequence])
         return values, context, None if key.first is None else key.first - key.begin
 
     def observed(self, key: Key) -> NDArray[np.bool_] | None:
@@ -42,7 +54,8 @@ class Items(Dataset[Batch]):
 
     def __getitem__(self, keys: list[Key]) -> Batch:
         observed = [mask for key in keys if (mask := self.observed(key)) is not None]
-        return collate([self.item(key) for key in keys], observed or None)
+        texts = [self.store.text(key.sequence) or "" for key in keys] if self.text else None
+        return collate([self.item(key) for key in keys], observed or None, texts)
 
 
 class Loader:

@@ -65,6 +65,9 @@ class SequenceDataModule(LightningDataModule):
             frame instead of learning them (:class:`Columns`): the NLL is then that of the others,
             given these.
         seed: Seed of the order, the windows and the noise of training.
+        mark_end: Whether a last column says of each frame if it is its sequence's last
+            (:class:`Columns`): the density is then of whole sequences, their lengths included.
+        text: Whether batches carry the text of each sequence, which a model may look at.
 
     Attributes:
         features: D, features of y. This and the following are there after ``setup``.
@@ -97,6 +100,8 @@ class SequenceDataModule(LightningDataModule):
         prepare: str | None = None,
         seed: int = 0,
         given: Sequence[str] = (),
+        mark_end: bool = False,
+        text: bool = False,
     ) -> None:
         super().__init__()
         least = {
@@ -118,6 +123,11 @@ class SequenceDataModule(LightningDataModule):
             )
         if per not in ("frame", "sequence"):
             raise ValueError(f"expected per to be 'frame' or 'sequence', found {per!r}")
+        if text and window is not None:
+            raise ValueError(
+                f"expected whole sequences where their texts are looked at, found a window of "
+                f"{window}: nobody knows which part of a text it says; leave window out"
+            )
         self.path = Path(path)
         self.batch_size = batch_size
         self.noise = noise
@@ -129,6 +139,8 @@ class SequenceDataModule(LightningDataModule):
         self.prepare = prepare
         self.seed = seed
         self.given = given
+        self.mark_end = mark_end
+        self.text = text
 
     def prepare_data(self) -> None:
         """Writes the store with the ``prepare`` module if it is missing."""
@@ -153,7 +165,12 @@ class SequenceDataModule(LightningDataModule):
             return
         store = Store(self.path)
         noise = self.noise
-        columns = Columns(store, self.given)
+        if self.text and store.text(0) is None:
+            raise ValueError(
+                f"{self.path}: expected a store with a text for each sequence, found none: prepare "
+                "one that has them, or set text to false"
+            )
+        columns = Columns(store, self.given, self.mark_end)
         learned = len(columns.learned)
         self.features = learned if noise is None else noise.features(learned)
         if columns.given and self.features != learned:
@@ -161,6 +178,7 @@ class SequenceDataModule(LightningDataModule):
                 f"{self.path}: expected noise that keeps the columns where some are given, found "
                 f"{noise}, which makes {self.features} of {learned}: give none"
             )
+        self.features += self.mark_end
         self.context = store.context_features + len(columns.given)
         self.columns = columns
         word = store.attributes.get("sequence", "sequence")
@@ -303,7 +321,7 @@ class SequenceDataModule(LightningDataModule):
         return (1, 0) if trainer is None else (trainer.world_size, trainer.global_rank)
 
     def _items(self) -> Items:
-        return Items(self.store, self.noise, self.columns)
+        return Items(self.store, self.noise, self.columns, self.text)
 
     def _score_key(self, split: str, index: int) -> Key:
         seed = (SCORE, SPLITS.index(split), index)

@@ -52,10 +52,12 @@ class UniformDequantise(Noise):
     Args:
         width: w, the distance between two levels.
         centred: Whether a level is the middle of its cell rather than its lower border.
+        columns: How many of the first columns are levels; what stands behind them, such as bits,
+            stays as it is. All of them where None.
 
     Raises:
-        ValueError: If the width is not positive, or (on drawing) if float32 has no number between a
-            level and the next.
+        ValueError: If the width is not positive, columns is below 1, or (on drawing) if float32 has
+            no number between a level and the next.
 
     References:
         A note on the evaluation of generative models (Theis, van den Oord, Bethge, 2016).
@@ -72,13 +74,24 @@ class UniformDequantise(Noise):
         True
     """
 
-    def __init__(self, width: float = 1.0, centred: bool = False) -> None:
+    def __init__(
+        self, width: float = 1.0, centred: bool = False, columns: int | None = None
+    ) -> None:
         if not 0 < width < np.inf:
             raise ValueError(f"UniformDequantise expected a positive finite width, found {width}")
+        if columns is not None and columns < 1:
+            raise ValueError(f"UniformDequantise expected 1 column or more, found {columns}")
+        self.columns = columns
         self.width = width
         self.centred = centred
 
     def draw(self, values: Array, rng: np.random.Generator) -> Array:
+        if self.columns is not None:
+            levels, rest = values[:, : self.columns], values[:, self.columns :]
+            return np.concatenate([self._spread(levels, rng), rest], axis=1)
+        return self._spread(values, rng)
+
+    def _spread(self, values: Array, rng: np.random.Generator) -> Array:
         uniform = (rng.integers(0, _CELLS, size=values.shape) + 0.5) / _CELLS
         border = np.asarray(values, np.float64) - (0.5 * self.width if self.centred else 0.0)
         low, high = border.astype(np.float32), (border + self.width).astype(np.float32)
@@ -91,7 +104,8 @@ class UniformDequantise(Noise):
         return np.clip((border + self.width * uniform).astype(np.float32), above, below)
 
     def __repr__(self) -> str:
-        return f"UniformDequantise(width={self.width}, centred={self.centred})"
+        columns = "" if self.columns is None else f", columns={self.columns}"
+        return f"UniformDequantise(width={self.width}, centred={self.centred}{columns})"
 
 
 class GaussianLatents(Noise):

@@ -39,6 +39,13 @@ class Transform(nn.Module, ABC):
     def inverse(self, z: Tensor) -> Tensor:  # (*batch, D)
         """Gives the y that f maps to z."""
 
+    def ladj(self) -> float | None:
+        r"""Gives :math:`\log |\det \partial f / \partial y|` where it is the same everywhere.
+
+        By that much a log-density differs between the data's units and those of z.
+        """
+        return None
+
     @property
     def inv(self) -> Callable[[Tensor], Tensor]:
         """The inverse under the name that torch's transforms use."""
@@ -62,6 +69,9 @@ class Identity(Transform):
 
     def inverse(self, z: Tensor) -> Tensor:
         return z
+
+    def ladj(self) -> float:
+        return 0.0
 
 
 class Standardise(Transform):
@@ -130,6 +140,9 @@ class Standardise(Transform):
 
     def inverse(self, z: Tensor) -> Tensor:
         return self.mean + self.std * z
+
+    def ladj(self) -> float:
+        return -float(self.std.double().log().sum())
 
     def extra_repr(self) -> str:
         return f"features={len(self.mean)}, shared={self.shared}"
@@ -265,6 +278,11 @@ class Chain(Transform):
         for transform in reversed(self._maps()):
             z = transform.inverse(z)
         return z
+
+    def ladj(self) -> float | None:
+        parts = [each.ladj() for each in self._maps()]
+        known = [part for part in parts if part is not None]
+        return sum(known) if len(known) == len(parts) else None
 
     def _maps(self) -> list[Transform]:
         return cast(list[Transform], list(self.transforms))

@@ -7,6 +7,8 @@ r"""Distributions with exact densities: a Gaussian in precision form, its mixtur
 `FactorisedMixture`         K Gaussians for each feature by itself
 `Autoregressive`            features in turn, each a mixture given those before it
 `Flowed`                    one of these, seen through an invertible map
+`Bits`                      what is 0 or 1, each given those before it: the end of a pen's stroke
+`Joint`                     one of the above beside bits: a pen's next point
 =========================== =======================================================================
 
 They are `torch.distributions`: `log_prob` in nats, `sample`, `rsample`, `mean`, `cdf`, `icdf`. A
@@ -96,17 +98,21 @@ by row, of recurrent models of these digits, of which the best needs 1.8 bits a 
 """
 
 from seqmdn.distributions.autoregressive import Autoregressive
+from seqmdn.distributions.bits import Bits
 from seqmdn.distributions.closed import ClosedDistribution
 from seqmdn.distributions.factorised import FactorisedMixture
 from seqmdn.distributions.flowed import Flowed
 from seqmdn.distributions.gaussian import LowRankPrecisionNormal
+from seqmdn.distributions.joint import Joint
 from seqmdn.distributions.mixture import Mixture
 
 __all__ = [
     "Autoregressive",
+    "Bits",
     "ClosedDistribution",
     "FactorisedMixture",
     "Flowed",
+    "Joint",
     "LowRankPrecisionNormal",
     "Mixture",
 ]

@@ -3,5 +3,6 @@
 from seqmdn.heads.autoregressive import AutoregressiveHead
 from seqmdn.heads.flow import FlowMixtureHead
 from seqmdn.heads.mixture import MixtureHead
+from seqmdn.heads.stroke import StrokeHead
 
-__all__ = ["AutoregressiveHead", "FlowMixtureHead", "MixtureHead"]
+__all__ = ["AutoregressiveHead", "FlowMixtureHead", "MixtureHead", "StrokeHead"]

@@ -26,7 +26,9 @@ class SequenceModel(DensityModel):
     sees a learned start frame. All values that go in and all densities that come out are in the
     data's own units: the reversible transform inside adds its log-determinant.
 
-    With a :class:`MixtureHead` this is an RMDN, with a :class:`FlowMixtureHead` an FRMDN.
+    With a :class:`MixtureHead` this is an RMDN, with a :class:`FlowMixtureHead` an FRMDN. With a
+    backbone that reads a text c, such as Graves' network for handwriting, it is the density
+    :math:`\log p(y_{1:T} | c, x_{1:T})` of what is written, given what it says.
 
     Args:
         features: Number of features D of a frame.
@@ -38,10 +40,12 @@ class SequenceModel(DensityModel):
             exact marginal density, 0 for a frame of which nothing was. The backbone sees 0 (of the
             transform's units) for a missing feature, and D more inputs that say which were
             observed.
+        truncate: Steps after which the gradient is cut: it flows back to the last multiple of them,
+            while the state goes on. None lets it flow to the beginning.
 
     Raises:
-        ValueError: If a batch's frames or contexts do not fit, or features are missing and the
-            model was not made for that.
+        ValueError: If a batch's frames, contexts or texts do not fit, or features are missing and
+            the model was not made for that.
 
     References:
         Generating Sequences With Recurrent Neural Networks (Graves, 2013).
@@ -64,12 +68,16 @@ class SequenceModel(DensityModel):
         head: Callable[[int, int], nn.Module] = MixtureHead,
         transform: Callable[[int], Transform] = Standardise,
         missing: bool = False,
+        truncate: int | None = None,
     ) -> None:
         super().__init__()
+        if truncate is not None and truncate < 1:
+            raise ValueError(f"truncate must be at least 1 step, found {truncate}")
         self.features = features
         self.context = context
         self.transform = transform(features)
         self.missing = missing
+        self.truncate = truncate
         self.backbone = backbone(features + (features if missing else 0) + context)
         self.head = head(features, self.backbone.features)
         self.start = nn.Parameter(torch.zeros(features))
@@ -126,6 +134,33 @@ class SequenceModel(DensityModel):
         """Return the negative log-likelihood in nats a frame, a mean over all that count."""
         return -self.frame_log_prob(batch).sum() / batch.frames().sum()
 
+    def begin(self, text: Tensor | None) -> State | None:
+        """Return the state before the first step, None where the backbone makes it by itself.
+
+        Args:
+            text: What each sequence says, code points ``(B, U)`` padded with 0, or None.
+
+        Raises:
+            ValueError: If the backbone reads no text, or knows other characters.
+        """
+        return None if text is None else self.backbone.begin(text)
+
+    def ended(self, frame: Tensor, state: State) -> Tensor | None:
+        """Say which sequences end with a frame, None where nothing says it.
+
+        A frame says it by itself where the head has a bit for that; otherwise a text is at its end.
+
+        Args:
+            frame: Frames ``(B, D)`` just drawn, in the data's units.
+            state: The state of the step that they were drawn in.
+
+        Returns:
+            Boolean ``(B,)``.
+        """
+        last = getattr(self.head, "last", None)
+        ended: Tensor | None = None if last is None else last(frame)
+        return self.backbone.finished(state) if ended is None else ended
+
     def step(
         self,
         previous: Tensor | None,
@@ -176,8 +211,19 @@ class SequenceModel(DensityModel):
         seen = None
         if observed is not None:
             seen = torch.cat((torch.ones_like(observed[:, :1]), observed[:, :-1]), dim=1)
-        h, _ = self.backbone(self._inputs(previous, context, seen))
+        h = self._run(self._inputs(previous, context, seen), self.begin(batch.text))
         return self.head(h), z, ladj, observed
+
+    def _run(self, inputs: Tensor, state: State | None) -> Tensor:
+        """Run the backbone over inputs (B, T, X), in pieces where the gradient is truncated."""
+        if self.truncate is None or not torch.is_grad_enabled():
+            return self.backbone(inputs, state)[0]
+        outputs = []
+        for piece in inputs.split(self.truncate, dim=1):
+            h, state = self.backbone(piece, state)
+            state = tuple(part.detach() for part in state)
+            outputs.append(h)
+        return torch.cat(outputs, dim=1)
 
     def _inputs(
         self, previous: Tensor, context: Tensor | None, seen: Tensor | None = None

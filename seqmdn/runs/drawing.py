@@ -1,24 +1,30 @@
 """Sequences of a run's model beside real ones."""
 
+from collections.abc import Sequence
 from typing import Any
 
 import numpy as np
 import torch
+from torch import Tensor
 
-from seqmdn.data import Batch
+from seqmdn.data import Batch, decode
 from seqmdn.generation import generate
 from seqmdn.models import SequenceModel
 from seqmdn.runs.run import Run
 
 __all__ = ["draw"]
 
+_ROOM = 2  # times the longest real sequence, for draws that end by themselves
+
 
 def draw(
     run: Run,
     num: int,
     length: int | None = None,
-    prime: int = 0,
+    prime: float = 0,
     split: str = "test",
+    text: Sequence[str] | str | None = None,
+    style: Batch | None = None,
     **options: Any,
 ) -> tuple[Batch, Batch]:
     """Draw sequences as long as real ones, under the context of real ones where the model has a
@@ -27,41 +33,100 @@ def draw(
     Args:
         run: The run.
         num: Number of sequences; with a context or a prime, real sequences are used again in turn.
-        length: Frames of each, those of the longest real sequence used by default.
-        prime: Number of first frames to take from real sequences.
+        length: Frames of each at most, those of the longest real sequence used by default, or twice
+            as many where a draw ends by itself.
+        prime: Number of first frames to take from real sequences, or below 1 the share of each.
         split: Where the real sequences come from.
+        text: What the draws say, each or all of them; the texts of the real sequences by default.
+        style: Sequences to go on from, whole, with what they say, in the model's columns
+            (:func:`seqmdn.runs.read_style`), used in turn: the draws go on in their manner.
         options: Temperatures, stop rule and seed; see :func:`seqmdn.generation.generate`.
 
     Returns:
-        The drawn sequences and the real ones, in the columns of the store. With a context, a draw
-        is no longer than the real sequence whose context it was drawn under.
+        The drawn sequences and the real ones, in the columns of the store; drawn ones begin to be
+        drawn at their ``start``. With a context, a draw is no longer than the real sequence whose
+        context it was drawn under.
 
     Raises:
-        ValueError: If the context of the split is shorter than ``length``, or a real sequence is
-            shorter than ``prime`` or misses features there.
+        ValueError: If the context of the split is shorter than ``length``, a real sequence is
+            shorter than ``prime`` or misses features there, or the model reads no texts and there
+            is one.
     """
     if not isinstance(run.model, SequenceModel):
         raise ValueError(f"a {type(run.model).__name__} has no sequences to draw")
-    indices = np.resize(run.data.store.indices(split), num)
-    real = run.data.sequences(split, indices)
-    length = int(real.lengths.max()) if length is None else length
-    if prime and int(real.lengths.min()) < prime:
-        raise ValueError(f"prime must be at most {int(real.lengths.min())}, found {prime}")
-    if prime and real.observed is not None and not bool(real.observed[:, :prime].all()):
+    if text is not None and not run.data.text:
         raise ValueError(
-            f"prime must be 0 where features of the first frames are missing, found {prime}"
+            "the model reads no texts: train one that does (recipes/handwriting/omniglot_words), "
+            "or leave out the text"
         )
+    if style is None:
+        indices = np.resize(run.data.store.indices(split), num)
+        real = run.data.sequences(split, indices)
+        primed = _primed(real, prime)
+    else:
+        if prime:
+            raise ValueError(f"expected a style or a prime, found both (a prime of {prime:g})")
+        real = _repeated(style, num)
+        primed = real.lengths
+    said = _said(real, text, style is not None)
+    if length is None:
+        # What is primed comes on top of what is drawn where the text goes on, too.
+        ends = run.data.mark_end or said is not None
+        length = int(real.lengths.max()) * (_ROOM if ends else 1)
+        length += int(primed.max()) if style is not None else 0
+    most = int(primed.max())
     drawn = generate(
         run.model,
         num,
         length,
         context=real.context,
-        prime=real.values[:, :prime] if prime else None,
+        text=said,
+        prime=real.values[:, :most] if most else None,
+        primed=primed if most else None,
         **options,
     )
     if real.context is not None:
         # What a context says ends where the sequence ends that it belongs to.
-        ends = real.lengths.to(drawn.lengths)
-        drawn = drawn._replace(lengths=torch.minimum(drawn.lengths, ends))
-        drawn = drawn._replace(values=drawn.values.where(drawn.mask().unsqueeze(-1), 0))
+        lengths = torch.minimum(drawn.lengths, real.lengths.to(drawn.lengths))
+        inside = torch.arange(drawn.values.shape[1], device=lengths.device) < lengths.unsqueeze(1)
+        values = drawn.values.where(inside.unsqueeze(-1), 0)
+        drawn = drawn._replace(values=values, lengths=lengths)
     return run.data.whole(drawn), run.data.whole(real)
+
+
+def _primed(real: Batch, prime: float) -> Tensor:  # (B,)
+    """Say how many frames of each sequence are taken from a real one."""
+    shortest = int(real.lengths.min())
+    if prime < 0 or (prime >= 1 and (prime > shortest or prime != int(prime))):
+        raise ValueError(
+            f"prime must be a number of frames up to {shortest}, or a share below 1, found {prime}"
+        )
+    primed = (real.lengths * prime).long() if prime < 1 else torch.full_like(real.lengths, prime)
+    if real.observed is not None and int(primed.max()):
+        first = torch.arange(real.values.shape[1]) < primed.unsqueeze(1)
+        if not bool(real.observed[first].all()):
+            raise ValueError(
+                f"prime must be 0 where features of the first frames are missing, found {prime:g}"
+            )
+    return primed
+
+
+def _repeated(style: Batch, num: int) -> Batch:
+    """Take the sequences of a style in turn, ``num`` of them."""
+    places = torch.arange(num) % len(style.lengths)
+    return Batch._make(None if field is None else field[places] for field in style)
+
+
+def _said(real: Batch, text: Sequence[str] | str | None, after: bool) -> list[str] | None:
+    """Return what each draw says: the given text, behind that of a style, or a real one's."""
+    if real.text is None:
+        return None
+    said = decode(real.text)
+    if text is None:
+        return said
+    new = [text] * len(said) if isinstance(text, str) else list(text)
+    if len(new) != len(said):
+        raise ValueError(f"expected a text for each of {len(said)} sequences, found {len(new)}")
+    if "" in new:
+        raise ValueError("the text is empty: write at least one character")
+    return [old + more if after else more for old, more in zip(said, new, strict=True)]

@@ -51,7 +51,9 @@ def evaluate(
 
     Returns:
         What ``metrics.json`` holds: the NLL with its unit and standard error, bits per dimension,
-        sizes, and the NLL of every sequence; with ``draws`` also the scores and the calibration
+        sizes, and the NLL of every sequence; of an NLL a sequence also ``nll_per_frame`` (over all
+        frames of the split) in ``frame_unit`` and, where the transform has one slope, both in its
+        units under ``normalised``; with ``draws`` also the scores and the calibration
         that :class:`seqmdn.metrics.DensityReport` describes; with ``adapt`` the same of the
         likelihood under ``adapted``, and the ``rate``. ``frames.npz`` holds the log-density of
         every frame that counts, in nats, sequence after sequence: ``log_prob`` (N,), with ``adapt``
@@ -144,6 +146,8 @@ def _likelihood(
         / int(torch.cat(observations).sum())
         / math.log(2),
     }
+    if run.data.per == "sequence":
+        result |= _per_frame(run, result["nll"], torch.cat(lengths).double().mean().item())
     limit = run.data.limit(split)
     if limit is not None:
         result |= {"limit": limit, "gap_to_limit": result["nll"] - limit}
@@ -152,6 +156,22 @@ def _likelihood(
         result | {"nll_per_sequence": nll.values().tolist()},
         {name: torch.cat(parts).numpy() for name, parts in arrays.items()},
     )
+
+
+def _per_frame(run: Run, nll: float, frames: float) -> dict[str, Any]:
+    """Return an NLL a sequence also per frame, and both in the units that the model works in.
+
+    Where these are the data's divided by their standard deviation, they are those of the
+    literature.
+    """
+    step = run.data.store.attributes.get("step", "frame")
+    result: dict[str, Any] = {"frame_unit": f"nats/{step}", "nll_per_frame": nll / frames}
+    transform = getattr(run.model, "transform", None)
+    ladj = None if transform is None or run.data.store.missing else transform.ladj()
+    if ladj is not None:
+        normalised = nll + ladj * frames
+        result["normalised"] = {"nll": normalised, "nll_per_frame": normalised / frames}
+    return result
 
 
 def versions() -> dict[str, str]:

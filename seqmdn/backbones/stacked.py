@@ -1,27 +1,24 @@
-"""Recurrent backbones: (x, state) -> (h, state), state in and state out."""
+"""Layers of LSTM or GRU cells on top of each other."""
 
-from abc import ABC, abstractmethod
+from abc import abstractmethod
 
 import torch
 from torch import Tensor, nn
 
-__all__ = ["Backbone", "GRUBackbone", "LSTMBackbone"]
+from seqmdn.backbones.backbone import Backbone, State, clip_gradient
 
-State = tuple[Tensor, ...]
+__all__ = ["GRUBackbone", "LSTMBackbone", "StackedBackbone"]
 
 
-class Backbone(nn.Module, ABC):
-    r"""What a sequence model asks of its backbone.
-
-    ``forward(x, state)`` takes x ``(B, T, X)`` and returns h ``(B, T, H)`` and the state after the
-    last step. Running one step at a time, handing the state on, gives what running all at once
-    gives. ``features`` is H. With layers :math:`h^1 \dots h^N`:
+class StackedBackbone(Backbone):
+    r"""Recurrent layers :math:`h^1 \dots h^N`, each over the one below.
 
     .. math:: h_t^n = f(x_t^n, h_{t-1}^n), \quad
         x_t^n = \begin{cases} h_t^{n-1} \\ (h_t^{n-1}, x_t) & \text{skip} \end{cases}, \quad
         h_t = \begin{cases} h_t^N \\ (h_t^1, \dots, h_t^N) & \text{skip} \end{cases}
 
-    and with ``bypass`` :math:`(h_t, x_t)` in place of :math:`h_t`.
+    and with ``bypass`` :math:`(h_t, x_t)` in place of :math:`h_t`. Each tensor of a state is of
+    shape ``(B, layers, hidden)``.
 
     Args:
         inputs: Number of input features X.
@@ -32,10 +29,13 @@ class Backbone(nn.Module, ABC):
             then the concatenation of all layers, ``H = layers * hidden``.
         bypass: Hand the input on beside the layers, so that what is made of h can follow the last
             frame linearly, also beyond where the layers' bounded units reach: H grows by X.
+        clip: Largest entry of the gradient of the loss, a mean over frames, in every layer's
+            output; larger ones are cut to it, as Graves cuts those of a sum to 10. None lets all
+            through.
 
     Raises:
-        ValueError: If a size is below 1, dropout is outside [0, 1), or an input or a state does not
-            fit.
+        ValueError: If a size is below 1, dropout is outside [0, 1), the clip is not positive, or an
+            input or a state does not fit.
     """
 
     parts: int  # tensors of a state
@@ -48,6 +48,7 @@ class Backbone(nn.Module, ABC):
         dropout: float = 0.0,
         skip: bool = False,
         bypass: bool = False,
+        clip: float | None = None,
     ) -> None:
         super().__init__()
         for name, size in {"inputs": inputs, "hidden": hidden, "layers": layers}.items():
@@ -55,10 +56,13 @@ class Backbone(nn.Module, ABC):
                 raise ValueError(f"{name} must be at least 1, found {size}")
         if not 0 <= dropout < 1:
             raise ValueError(f"dropout must lie in [0, 1), found {dropout}")
+        if clip is not None and not clip > 0:
+            raise ValueError(f"clip must be positive, found {clip}")
         self.inputs = inputs
         self.hidden = hidden
         self.skip = skip
         self.bypass = bypass
+        self.clip = clip
         self.features = (layers * hidden if skip else hidden) + inputs * bypass
         self.dropout = nn.Dropout(dropout)
         self.layers = nn.ModuleList(
@@ -75,18 +79,7 @@ class Backbone(nn.Module, ABC):
         """Run one layer over x ``(B, T, ·)``; each state tensor is ``(B, hidden)``."""
 
     def forward(self, x: Tensor, state: State | None = None) -> tuple[Tensor, State]:
-        """Run over a stretch of a sequence.
-
-        Args:
-            x: Inputs ``(B, T, X)``.
-            state: What the call before returned, or None at the start of a sequence: a tuple of
-                tensors ``(B, layers, hidden)``, batch first so that a batch can be cut or gathered.
-
-        Returns:
-            h ``(B, T, H)`` and the state after step T.
-        """
-        if x.ndim != 3 or x.shape[-1] != self.inputs:
-            raise ValueError(f"x must have shape (B, T, {self.inputs}), found {tuple(x.shape)}")
+        self._check_inputs(x)
         if state is not None:
             self._check_state(state, x.shape[0])
         outputs: list[Tensor] = []
@@ -97,7 +90,7 @@ class Backbone(nn.Module, ABC):
             if i > 0 and self.skip:
                 below = torch.cat((below, x), dim=-1)
             below, after = self.run_layer(layer, below, given)
-            below = self.dropout(below)
+            below = self.dropout(clip_gradient(below, self.clip))
             outputs.append(below)
             states.append(after)
         parts = outputs if self.skip else [below]
@@ -115,7 +108,7 @@ class Backbone(nn.Module, ABC):
             )
 
 
-class LSTMBackbone(Backbone):
+class LSTMBackbone(StackedBackbone):
     """Long short-term memory layers.
 
     The forget gates begin with a bias of 1, so that a new network remembers.
@@ -127,6 +120,7 @@ class LSTMBackbone(Backbone):
         dropout: Dropout on every layer's output, in training.
         skip: Connect the input to every layer and every layer to the output.
         bypass: Hand the input on beside the layers.
+        clip: Largest entry of the gradient in every layer's output.
 
     References:
         Generating Sequences With Recurrent Neural Networks (Graves, 2013), for the skip
@@ -146,10 +140,7 @@ class LSTMBackbone(Backbone):
     @staticmethod
     def layer(inputs: int, hidden: int) -> nn.Module:
         lstm = nn.LSTM(inputs, hidden, batch_first=True)
-        with torch.no_grad():
-            # Gates lie in the order input, forget, cell, output; the two biases are added.
-            lstm.get_parameter("bias_ih_l0")[hidden : 2 * hidden] = 1.0
-            lstm.get_parameter("bias_hh_l0")[hidden : 2 * hidden] = 0.0
+        remember(lstm.get_parameter("bias_ih_l0"), lstm.get_parameter("bias_hh_l0"))
         return lstm
 
     def run_layer(self, layer: nn.Module, x: Tensor, state: State | None) -> tuple[Tensor, State]:
@@ -158,7 +149,24 @@ class LSTMBackbone(Backbone):
         return h, (hidden.squeeze(0), cell.squeeze(0))
 
 
-class GRUBackbone(Backbone):
+@torch.no_grad()
+def remember(of_inputs: Tensor, of_hidden: Tensor) -> None:
+    """Set the forget gates' biases to 1, of an LSTM's two biases ``(4 hidden,)``.
+
+    Gates lie in the order input, forget, cell, output; the two biases are added.
+
+    Example:
+        >>> lstm = nn.LSTMCell(1, 2)
+        >>> remember(lstm.bias_ih, lstm.bias_hh)
+        >>> (lstm.bias_ih + lstm.bias_hh)[2:4].tolist()
+        [1.0, 1.0]
+    """
+    hidden = len(of_inputs) // 4
+    of_inputs[hidden : 2 * hidden] = 1.0
+    of_hidden[hidden : 2 * hidden] = 0.0
+
+
+class GRUBackbone(StackedBackbone):
     """Gated recurrent layers: a lighter memory than the LSTM's.
 
     Args:
@@ -168,6 +176,7 @@ class GRUBackbone(Backbone):
         dropout: Dropout on every layer's output, in training.
         skip: Connect the input to every layer and every layer to the output.
         bypass: Hand the input on beside the layers.
+        clip: Largest entry of the gradient in every layer's output.
 
     References:
         Learning Phrase Representations using RNN Encoder-Decoder for Statistical Machine

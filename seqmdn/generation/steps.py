@@ -1,0 +1,134 @@
+"""One step of a draw after another."""
+
+from collections.abc import Iterator, Sequence
+from typing import Any
+
+import torch
+from torch import Tensor
+
+from seqmdn.data import encode
+from seqmdn.models import SequenceModel
+
+__all__ = ["Steps"]
+
+
+class Steps:
+    """The steps of a draw, one after another: frames ``(B, D)`` and the states they were drawn in.
+
+    Whoever takes a step says under which random numbers, and in which mode of the model.
+
+    Arguments and errors are those of :func:`seqmdn.generation.generate`.
+
+    Attributes:
+        primed: How many frames of each sequence are not drawn but real, ``(B,)``.
+
+    Example:
+        >>> steps = Steps(SequenceModel(features=2), num=3)
+        >>> frame, state = next(steps)
+        >>> frame.shape, steps.primed.tolist()
+        (torch.Size([3, 2]), [0, 0, 0])
+    """
+
+    def __init__(
+        self,
+        model: SequenceModel,
+        num: int,
+        context: Tensor | None = None,
+        text: Sequence[str] | str | None = None,
+        prime: Tensor | None = None,
+        primed: Tensor | None = None,
+        mixing: float = 1.0,
+        scale: float = 1.0,
+        bits: float = 1.0,
+    ) -> None:
+        if num < 1:
+            raise ValueError(f"num must be at least 1, found {num}")
+        if not (mixing > 0 and scale > 0 and bits > 0):
+            raise ValueError(
+                f"temperatures must be positive, found mixing={mixing}, scale={scale}, bits={bits}"
+            )
+        self.model = model
+        self.num = num
+        device, dtype = model.start.device, model.start.dtype
+        self.prime, self.primed = _prime(model, num, prime, primed)
+        if context is None:
+            if model.context:
+                raise ValueError(
+                    f"the model needs a context of {model.context} features, found none"
+                )
+        else:
+            width = model.context or context.shape[-1]  # a model without context looks at none
+            if context.ndim != 3 or context.shape[::2] != (num, width):
+                raise ValueError(
+                    f"context must have shape ({num}, T, {width}), found {tuple(context.shape)}"
+                )
+            context = context.to(device, dtype)
+        self.context = context
+        texts = [text] * num if isinstance(text, str) else text
+        if texts is not None and len(texts) != num:
+            raise ValueError(f"expected a text for each of {num} sequences, found {len(texts)}")
+        codes = None if texts is None else encode(texts).to(device)
+        with torch.inference_mode():
+            self.state = model.begin(codes)
+        self.tempering = {"mixing": mixing, "scale": scale, "bits": bits}
+        self.tempering = {name: value for name, value in self.tempering.items() if value != 1}
+        self.previous: Tensor | None = None
+        self.t = 0
+
+    def __iter__(self) -> Iterator[tuple[Tensor, tuple[Tensor, ...]]]:
+        return self
+
+    def __next__(self) -> tuple[Tensor, tuple[Tensor, ...]]:
+        t, model = self.t, self.model
+        if self.context is not None and t >= self.context.shape[1]:
+            raise StopIteration
+        now = None if self.context is None else self.context[:, t]
+        density: Any  # torch's own has no temperature
+        density, state = model.step(self.previous, now, self.state, batch_size=self.num)
+        frame = None if self.prime is None or t >= self.prime.shape[1] else self.prime[:, t]
+        given = None if frame is None else (t < self.primed).unsqueeze(-1)
+        if given is not None and bool(given.all()):
+            assert frame is not None
+            z = model.transform.call_and_ladj(frame)[0]
+        else:
+            if self.tempering:
+                density = density.tempered(**self.tempering)
+            z = density.sample()
+            own = model.transform.inverse(z)
+            if given is not None:
+                assert frame is not None
+                z = model.transform.call_and_ladj(frame)[0].where(given, z)
+                own = frame.where(given, own)
+            frame = own
+        self.previous, self.state, self.t = z, state, t + 1
+        return frame, state
+
+
+def _prime(
+    model: SequenceModel, num: int, prime: Tensor | None, primed: Tensor | None
+) -> tuple[Tensor | None, Tensor]:
+    """Return a prime (B, P, D) in the model's units and dtype, and how much of it is real (B,)."""
+    device = model.start.device
+    if prime is None:
+        if primed is not None:
+            raise ValueError("primed says how much of a prime is real: give the prime as well")
+        return None, torch.zeros(num, dtype=torch.int64, device=device)
+    if prime.ndim not in (2, 3) or prime.shape[-1] != model.features:
+        raise ValueError(
+            f"prime must have shape (B, P, {model.features}) or (P, {model.features}), "
+            f"found {tuple(prime.shape)}"
+        )
+    if prime.ndim == 3 and len(prime) not in (1, num):
+        raise ValueError(f"prime must hold 1 or {num} sequences, found {len(prime)}")
+    prime = prime.expand(num, *prime.shape[-2:]).to(device, model.start.dtype)
+    most = prime.shape[1]
+    if primed is None:
+        return prime, torch.full((num,), most, device=device)
+    if primed.shape != (num,) or not bool(((primed >= 0) & (primed <= most)).all()):
+        raise ValueError(
+            f"primed must be {num} numbers of frames between 0 and {most}, found {primed.tolist()}"
+        )
+    primed = primed.to(device)
+    # What is behind a prime's end is never read, whatever it is: a real frame takes its place.
+    real = torch.arange(most, device=device) < primed.unsqueeze(1)
+    return prime.where(real.unsqueeze(-1), prime[:, :1]), primed

@@ -1,0 +1,114 @@
+"""What a pen does next: where it goes, and whether a stroke and the whole drawing end there."""
+
+from collections.abc import Callable
+
+import torch
+from torch import Tensor, nn
+
+from seqmdn.distributions import Bits, Joint
+from seqmdn.heads.mixture import MixtureHead
+from seqmdn.linalg import widen
+
+__all__ = ["StrokeHead"]
+
+
+class StrokeHead(nn.Module):
+    r"""Any head for the offsets of a pen, beside bits that end strokes and sequences.
+
+    .. math:: p(\Delta x, \Delta y, b | h) = p(\Delta x, \Delta y | h) \prod_e P(b_e | b_{<e}, h)
+
+    With 20 components of full covariance in two dimensions, which is D + UU^T of rank 1, this is
+    the density of Graves' handwriting network. The bits are those behind the offsets in a frame:
+    one says that the stroke ends here, a second one (``mark_end`` of the data) that all does.
+
+    Args:
+        features: Number of features D of a frame: the offsets and at least one bit.
+        context: Number of features H of h.
+        offsets: Makes the head of the offsets from (C, H).
+        columns: Number C of offsets.
+
+    Raises:
+        ValueError: If there is no bit behind the offsets, and what the head of the offsets raises.
+
+    References:
+        Generating Sequences With Recurrent Neural Networks (Graves, 2013).
+        A Neural Representation of Sketch Drawings (Ha, Eck, 2018), for an end of the drawing that
+        is learnt.
+
+    Example:
+        >>> head = StrokeHead(features=4, context=16)
+        >>> distribution = head(torch.zeros(5, 10, 16))
+        >>> distribution.batch_shape, distribution.sample()[0, 0, 2:].shape
+        (torch.Size([5, 10]), torch.Size([2]))
+    """
+
+    def __init__(
+        self,
+        features: int,
+        context: int,
+        offsets: Callable[[int, int], nn.Module] = MixtureHead,
+        columns: int = 2,
+    ) -> None:
+        super().__init__()
+        if not 1 <= columns < features:
+            raise ValueError(
+                f"expected frames of {columns} offsets and at least one bit behind them, found "
+                f"{features} features: use a store of [dx, dy, eos], or another head"
+            )
+        self.features = features
+        self.context = context
+        self.columns = columns
+        self.offsets = offsets(columns, context)
+        bits = features - columns
+        self.bits = nn.Linear(context, bits + bits * (bits - 1) // 2)
+        with torch.no_grad():
+            # Like the offsets' parameters, they hardly depend on h in the beginning.
+            self.bits.weight.mul_(0.1)
+            self.bits.bias.zero_()
+
+    def forward(self, h: Tensor) -> Joint:
+        """Return the density of the next frame.
+
+        Args:
+            h: Features ``(*batch, H)``.
+
+        Returns:
+            A distribution with batch shape ``batch`` and event shape ``(D,)``.
+
+        Raises:
+            ValueError: If h does not have H features.
+        """
+        continuous = self.offsets(h)
+        raw, count = widen(self.bits(h)), self.features - self.columns
+        couplings = raw[..., count:] if count > 1 else None
+        return Joint(continuous, Bits(raw[..., :count], couplings))
+
+    @torch.no_grad()
+    def initialise(self, values: Tensor) -> None:
+        """Place the offsets' head on the data, and the bits at how often they are set.
+
+        Args:
+            values: Frames ``(N, D)`` in the head's units.
+
+        Raises:
+            ValueError: If the frames have other features than the head, or are too few for it.
+        """
+        if values.ndim != 2 or values.shape[1] != self.features:
+            raise ValueError(
+                f"values must have shape (N, {self.features}), found {tuple(values.shape)}"
+            )
+        place = getattr(self.offsets, "initialise", None)
+        if place is not None:
+            place(values[:, : self.columns])
+        bits = values[:, self.columns :]
+        # Half a frame more of each kind: a bit that was never set may be, one day.
+        often = (bits.sum(0) + 0.5) / (len(bits) + 1)
+        self.bits.bias.zero_()
+        self.bits.bias[: bits.shape[1]] = often.logit()
+
+    def last(self, frame: Tensor) -> Tensor | None:
+        """Say which frames ``(..., D)`` end their sequence, None where no bit says it."""
+        return frame[..., -1] > 0.5 if self.features - self.columns > 1 else None
+
+    def extra_repr(self) -> str:
+        return f"features={self.features}, columns={self.columns}"
