@@ -12,7 +12,8 @@ the 26 lower-case letters once each, and the words of ``words.txt``.
   3/10. Between letters lie 4 to 10 pixels, drawn with the seed. The pen stops at the last point.
 - **Training words are varied**, since only 14 people drew 26 letters for them: each word is slanted
   by a factor within ``--slant`` of 0 (x gains so much of y) and made larger or smaller by one
-  within ``--size`` of 1, then rounded to whole pixels again. Words of validation and test are as drawn.
+  within ``--size`` of 1, then rounded to whole pixels again. Words of validation and test are as
+  their people drew them.
 - **Split** by people, as :mod:`data_prep.omniglot` splits them (14/2/4), and by words (80/5/15 % of
   the list), so that neither a person nor a word of the test is seen in training. Pairs of a person
   and a word come in random order, each once before any comes again: above as many as there are
