@@ -29,7 +29,15 @@ Tenenbaum, 2015), https://github.com/brendenlake/omniglot
 
 from __future__ import annotations
 
-__all__ = ["prepare"]
+__all__ = [
+    "ARCHIVES",
+    "Drawing",
+    "pixel_size",
+    "prepare",
+    "read_drawings",
+    "split_writers",
+    "whole_pixels",
+]
 
 import math
 import re
@@ -40,7 +48,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from data_prep.sources import command_line, origin, read_zip, require_file, run
-from seqmdn.data import StoreWriter
+from data_prep.strokes import PenSequence, drop_repeats, split_shares, write_strokes
+from seqmdn.data import stroke_frames
 
 ARCHIVES = ("strokes_background_small1.zip", "strokes_background_small2.zip")
 TRAIN, VALID = 0.7, 0.1  # of the writers; the others are for the test
@@ -67,66 +76,57 @@ class Drawing(NamedTuple):
 
 def prepare(source: Path, out: Path, seed: int = 0) -> list[str]:
     """Writes the store from the folder that holds the archives; says what was left away."""
-    drawings, doubles = _read(source)
+    drawings, doubles = read_drawings(source)
     pixels = {
-        alphabet: _pixel([each for each in drawings if each.alphabet == alphabet])
+        alphabet: pixel_size([each for each in drawings if each.alphabet == alphabet])
         for alphabet in sorted({each.alphabet for each in drawings})
     }
-    writers = sorted({each.writer for each in drawings})
-    splits = _split(writers, seed)
+    splits = split_writers(drawings, seed)
     sequences, left_out, repeated = [], [], 0
     for each in drawings:
-        frames, dropped = _frames(each, pixels[each.alphabet])
+        strokes, dropped = drop_repeats(whole_pixels(each, pixels[each.alphabet]))
         repeated += dropped
-        if len(frames) < 2:
+        if sum(map(len, strokes)) < 2:
             left_out.append(f"{each.name}: fewer than 2 points")
         elif np.abs(np.concatenate(each.strokes)).max() > 2 * CANVAS:
             left_out.append(f"{each.name}: a point more than a canvas outside of the canvas")
         else:
-            sequences.append((frames, splits[each.writer], each.name))
-    with StoreWriter(
+            sequences.append(PenSequence(stroke_frames(strokes), splits[each.writer], each.name))
+    said = write_strokes(
         out,
-        features=["dx", "dy", "eos"],
+        sequences,
         name="omniglot",
         unit="pixel",
-        step="pen point",
+        sequence="drawing",
+        y_axis="up",
         source=[origin(source / name) for name in ARCHIVES],
         licence="MIT (Omniglot)",
         command=f"python -m data_prep.omniglot --source $SEQMDN_DATA/omniglot --seed {seed}",
+        left_out=left_out,
+        resolution=1,
+        text_is="name",
         attributes={
-            "kind": "strokes",
-            "sequence": "drawing",
-            "y_axis": "up",
-            "resolution": 1.0,
             "alphabets": ", ".join(pixels),
             "alphabet_pixel": np.array(list(pixels.values())),
             "doubles": doubles,
             "repeated_points": repeated,
-            "left_out": len(left_out),
             "seed": seed,
         },
-    ) as writer:
-        for frames, split, name in sequences:
-            writer.append(frames, split, text=name)
+    )
     return [
         f"{doubles} drawings were in both archives, and are taken once",
         f"{repeated} points repeated the one before them, and are left away",
-        f"{len(left_out)} drawings left out" + "".join(f"\n  {line}" for line in left_out),
+        *said,
     ]
 
 
-def main(arguments: list[str] | None = None) -> None:
-    """Runs the command line."""
-    what = "the pen strokes of Omniglot's two small background sets"
-    parser = command_line("omniglot", what, " and ".join(ARCHIVES))
-    parser.add_argument(
-        "--seed", type=int, default=0, help="seed of the split, default: %(default)s"
-    )
-    run(parser, prepare, arguments)
+def read_drawings(source: Path) -> tuple[list[Drawing], int]:
+    """Gives the drawings of both archives in the order of their names, and counts the doubles.
 
-
-def _read(source: Path) -> tuple[list[Drawing], int]:
-    """Gives the drawings of both archives in the order of their names, and counts the doubles."""
+    Raises:
+        FileNotFoundError: If an archive is missing.
+        ValueError: If one is damaged or holds something else; the message names file and line.
+    """
     found: dict[tuple[str, str, str], tuple[str, bytes]] = {}
     doubles = 0
     for name in ARCHIVES:
@@ -160,6 +160,51 @@ def _read(source: Path) -> tuple[list[Drawing], int]:
     return [Drawing(*key, _parse(*found[key])) for key in sorted(found)], doubles
 
 
+def pixel_size(drawings: list[Drawing]) -> float:
+    """Finds the distance of an alphabet's grid: all distances are whole multiples of it.
+
+    Raises:
+        ValueError: If some are not.
+    """
+    steps = [np.abs(np.diff(np.concatenate(each.strokes), axis=0)) for each in drawings]
+    moved = np.concatenate(steps).ravel()
+    moved = moved[moved > 1e-3]
+    if not len(moved):
+        return 1.0
+    counts = np.rint(moved / moved.min())
+    pixel = float(moved.sum() / counts.sum())
+    for each, distances in zip(drawings, steps, strict=True):
+        away = np.abs(distances / pixel - np.rint(distances / pixel))
+        if away.size and away.max() > 1e-3:
+            raise ValueError(
+                f"{each.name}: expected points on {each.alphabet}'s grid of {pixel:.6f} units, "
+                f"found a distance of {distances.flat[away.argmax()]:.6f}: these are not the "
+                "points as recorded"
+            )
+    return pixel
+
+
+def whole_pixels(drawing: Drawing, pixel: float) -> list[Points]:
+    """Gives the strokes (P, 2) in whole pixels from the drawing's first point."""
+    first = drawing.strokes[0][0]
+    return [np.rint((stroke - first) / pixel) for stroke in drawing.strokes]
+
+
+def split_writers(drawings: list[Drawing], seed: int) -> dict[str, str]:
+    """Gives the split of each writer's number."""
+    return split_shares(sorted({each.writer for each in drawings}), seed, TRAIN, VALID)
+
+
+def main(arguments: list[str] | None = None) -> None:
+    """Runs the command line."""
+    what = "the pen strokes of Omniglot's two small background sets"
+    parser = command_line("omniglot", what, " and ".join(ARCHIVES))
+    parser.add_argument(
+        "--seed", type=int, default=0, help="seed of the split, default: %(default)s"
+    )
+    run(parser, prepare, arguments)
+
+
 def _parse(where: str, content: bytes) -> list[Points]:
     """Reads one file: START, then lines x,y,t, and BREAK at the end of each stroke."""
     strokes: list[Points] = []
@@ -191,50 +236,6 @@ def _parse(where: str, content: bytes) -> list[Points]:
             "the file: it is cut off"
         )
     return strokes
-
-
-def _pixel(drawings: list[Drawing]) -> float:
-    """Finds the distance of an alphabet's grid: all distances are whole multiples of it."""
-    steps = [np.abs(np.diff(np.concatenate(each.strokes), axis=0)) for each in drawings]
-    moved = np.concatenate(steps).ravel()
-    moved = moved[moved > 1e-3]
-    if not len(moved):
-        return 1.0
-    counts = np.rint(moved / moved.min())
-    pixel = float(moved.sum() / counts.sum())
-    for each, distances in zip(drawings, steps, strict=True):
-        away = np.abs(distances / pixel - np.rint(distances / pixel))
-        if away.size and away.max() > 1e-3:
-            raise ValueError(
-                f"{each.name}: expected points on {each.alphabet}'s grid of {pixel:.6f} units, "
-                f"found a distance of {distances.flat[away.argmax()]:.6f}: these are not the "
-                "points as recorded"
-            )
-    return pixel
-
-
-def _frames(drawing: Drawing, pixel: float) -> tuple[NDArray[np.float64], int]:
-    """Gives the frames [dx, dy, eos], (T, 3), and the number of points that were left away."""
-    kept = []
-    for stroke in drawing.strokes:
-        moved = np.ones(len(stroke), bool)
-        moved[1:] = np.rint(np.diff(stroke, axis=0) / pixel).any(axis=1)
-        kept.append(stroke[moved])
-    points = np.concatenate(kept)
-    frames = np.zeros((len(points), 3))
-    # Adding 0 turns -0 into 0.
-    frames[1:, :2] = np.rint(np.diff(points, axis=0) / pixel) + 0.0
-    frames[np.cumsum([len(stroke) for stroke in kept]) - 1, 2] = 1
-    return frames, sum(map(len, drawing.strokes)) - len(points)
-
-
-def _split(writers: list[str], seed: int) -> dict[str, str]:
-    order = np.random.default_rng(seed).permutation(len(writers))
-    train, valid = np.rint(np.cumsum([TRAIN, VALID]) * len(writers))
-    return {
-        writers[place]: "train" if rank < train else "valid" if rank < valid else "test"
-        for rank, place in enumerate(order)
-    }
 
 
 if __name__ == "__main__":

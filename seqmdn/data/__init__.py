@@ -1,4 +1,4 @@
-"""The store, the batches that are read from it, and reversible transforms of them."""
+"""The store, the batches that are read from it, reversible transforms of them, and pen strokes."""
 
 __all__ = [
     "SPLITS",
@@ -9,6 +9,7 @@ __all__ = [
     "Logit",
     "Noise",
     "Partial",
+    "PenDrawing",
     "SequenceDataModule",
     "Standardise",
     "Store",
@@ -19,6 +20,9 @@ __all__ = [
     "decode",
     "encode",
     "file_sha256",
+    "read_pen_file",
+    "simplify",
+    "stroke_frames",
 ]
 
 from seqmdn.data.batch import Batch, collate
@@ -26,7 +30,9 @@ from seqmdn.data.layout import SPLITS
 from seqmdn.data.modules import SequenceDataModule
 from seqmdn.data.noise import GaussianLatents, Noise, UniformDequantise
 from seqmdn.data.partial import Partial
+from seqmdn.data.pen_files import PenDrawing, read_pen_file
 from seqmdn.data.store import Store, file_sha256
+from seqmdn.data.strokes import simplify, stroke_frames
 from seqmdn.data.text import decode, encode
 from seqmdn.data.transforms import Chain, Identity, Logit, Standardise, Transform
 from seqmdn.data.writer import StoreWriter

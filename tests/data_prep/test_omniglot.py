@@ -1,6 +1,5 @@
 """The stroke store: pixels, pen lifts and writers of small archives, and those of the real ones."""
 
-import zipfile
 from collections.abc import Callable
 from pathlib import Path
 
@@ -9,34 +8,7 @@ import pytest
 
 from data_prep.omniglot import ARCHIVES, main, prepare
 from seqmdn.data import SPLITS, SequenceDataModule, Store, UniformDequantise, file_sha256
-
-PIXEL = {"Latin": 1.0, "Tagalog": 0.704607, "Greek": 0.837}
-WRITERS = 20
-
-Files = dict[str, dict[str, str]]  # archive -> member -> content
-
-
-def write(strokes: list[list[tuple[int, int]]], pixel: float) -> str:
-    """What Omniglot's authors would have written of points in whole pixels."""
-    lines, time = ["START"], 0
-    for stroke in strokes:
-        for x, y in stroke:
-            lines.append(f"{3.18 + pixel * x:.6f},{-40.27 + pixel * y:.6f},{time}")
-            time += 17
-        lines.append("BREAK")
-    return "\n".join(lines) + "\n"
-
-
-def pen(alphabet: str, character: int, writer: int) -> list[list[tuple[int, int]]]:
-    """Two strokes and a dot, others for every drawing."""
-    rng = np.random.default_rng([len(alphabet), character, writer])
-    walks = [rng.choice([1, 2, 3], (length, 2)).cumsum(0) for length in (5, 3, 1)]
-    return [[(int(x), int(y)) for x, y in walk] for walk in walks]
-
-
-def member(archive: str, alphabet: str, character: int, writer: int) -> str:
-    number = 600 + 10 * len(alphabet) + character
-    return f"{archive[:-4]}/{alphabet}/character{character:02}/{number:04}_{writer:02}.txt"
+from tests.data_prep.archives import PIXEL, WRITERS, Files, member, pack, pen, write
 
 
 @pytest.fixture
@@ -55,15 +27,6 @@ def files() -> Files:
                     content[member(archive, alphabet, character, writer)] = text
         found[archive] = content
     return found
-
-
-def pack(folder: Path, files: Files) -> Path:
-    folder.mkdir(exist_ok=True)
-    for archive, content in files.items():
-        with zipfile.ZipFile(folder / archive, "w") as file:
-            for name, text in content.items():
-                file.writestr(zipfile.ZipInfo(name), text)
-    return folder
 
 
 def by_name(store: Store) -> dict[str | None, int]:
@@ -105,6 +68,7 @@ def test_the_store_says_what_it_is(files: Files, tmp_path: Path) -> None:
     prepare(source, tmp_path / "a.h5", seed=4)
     attributes = Store(tmp_path / "a.h5").attributes
     expected = {"kind": "strokes", "sequence": "drawing", "unit": "pixel", "y_axis": "up"}
+    expected |= {"text_is": "name"}
     expected |= {"resolution": 1.0, "doubles": 40, "repeated_points": 0, "left_out": 0, "seed": 4}
     assert {key: attributes[key] for key in expected} == expected
     assert attributes["source"] == [
