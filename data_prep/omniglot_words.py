@@ -10,9 +10,12 @@ the 26 lower-case letters once each, and the words of ``words.txt``.
 - **Words.** All letters of a word are of one person. They stand on a base line, which g, p, q and
   y cross with the lower 2/5 of their height, and j, whose height counts its dot, with the lower
   3/10. Between letters lie 4 to 10 pixels, drawn with the seed. The pen stops at the last point.
-- **Training words are varied**, since only 14 people drew 26 letters for them: each word is slanted
-  by a factor within ``--slant`` of 0 (x gains so much of y) and made larger or smaller by one
-  within ``--size`` of 1, then rounded to whole pixels again. Words of validation and test are as
+- **Training words are varied**, since only 14 people drew 26 letters for them, each once: a model
+  would learn these 364 drawings by heart. Each letter of each word is bent anew before its points
+  are thinned: a linear map whose entries lie ``--bend`` (standard deviation) from the identity's,
+  then two waves along each axis, each of about that share of the letter's height. Each word is
+  slanted by a factor within ``--slant`` of 0 (x gains so much of y) and made larger or smaller by
+  one within ``--size`` of 1, then rounded to whole pixels. Words of validation and test are as
   their people drew them.
 - **Split** by people, as :mod:`data_prep.omniglot` splits them (14/2/4), and by words (80/5/15 % of
   the list), so that neither a person nor a word of the test is seen in training. Pairs of a person
@@ -33,7 +36,7 @@ __all__ = ["WORDS", "prepare", "read_words", "set_word"]
 
 import re
 import string
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterator, Sequence
 from itertools import islice, product
 from pathlib import Path
 
@@ -58,7 +61,7 @@ BELOW = {"g": 0.4, "p": 0.4, "q": 0.4, "y": 0.4, "j": 0.3}  # of the height, und
 NEAREST, FURTHEST = 4, 10  # pixels between two letters
 
 Points = NDArray[np.float64]
-Letters = Mapping[str, Sequence[Points]]  # letter -> the points (P, 2) of each stroke
+Letter = list[Points]  # the points (P, 2) of each stroke
 
 
 def prepare(
@@ -69,6 +72,7 @@ def prepare(
     valid: int = 400,
     test: int = 800,
     tolerance: float = 1.0,
+    bend: float = 0.06,
     slant: float = 0.15,
     size: float = 0.15,
     seed: int = 0,
@@ -79,12 +83,17 @@ def prepare(
         ValueError: If the archives or the list of words are not what they should be, there are no
             words or letters for a split, or an option makes no sense.
     """
-    if min(count, valid, test) < 1 or not (0 <= size < 1 and slant >= 0):
+    if min(count, valid, test) < 1 or not (0 <= size < 1 and min(slant, bend) >= 0):
         raise ValueError(
-            "expected at least 1 word a split, a slant of 0 or more and a size from 0 to below 1, "
-            f"found {count}, {valid} and {test} words, slant {slant} and size {size}"
+            "expected at least 1 word a split, a bend and a slant of 0 or more and a size from 0 "
+            f"to below 1, found {count}, {valid} and {test} words, bend {bend}, slant {slant} and "
+            f"size {size}"
         )
-    people, who = _read_people(source, tolerance, seed)
+    people, who = _read_people(source, seed)
+    thinned = {
+        person: {letter: _thinned(strokes, tolerance) for letter, strokes in letters.items()}
+        for person, letters in people.items()
+    }
     listed = read_words(words)
     which = split_shares(listed, seed, TRAIN, VALID)
     sequences = []
@@ -102,14 +111,17 @@ def prepare(
             )
         rng = np.random.default_rng([seed, number])
         for person, word in islice(_shuffled(pairs, rng), wanted):
-            strokes = set_word(word, people[person], rng)
             if split == "train":
+                bent = [_bent(people[person][letter], bend, rng) for letter in word]
+                strokes = set_word(word, [_thinned(letter, tolerance) for letter in bent], rng)
                 strokes = _vary(
                     strokes, rng.uniform(-slant, slant), rng.uniform(1 - size, 1 + size)
                 )
+            else:
+                strokes = set_word(word, [thinned[person][letter] for letter in word], rng)
             sequences.append(PenSequence(stroke_frames(strokes), split, word))
     points = np.mean(
-        [sum(map(len, letter)) for each in people.values() for letter in each.values()]
+        [sum(map(len, letter)) for each in thinned.values() for letter in each.values()]
     )
     said = write_strokes(
         out,
@@ -121,14 +133,15 @@ def prepare(
         source=[*(origin(source / name) for name in ARCHIVES), origin(words)],
         licence="MIT (Omniglot)",
         command="python -m data_prep.omniglot_words --source $SEQMDN_DATA/omniglot "
-        f"--count {count} --valid {valid} --test {test} --tolerance {tolerance} --slant {slant} "
-        f"--size {size} --seed {seed}",
+        f"--count {count} --valid {valid} --test {test} --tolerance {tolerance} --bend {bend} "
+        f"--slant {slant} --size {size} --seed {seed}",
         left_out=[],
         resolution=1,
         text_is="transcription",
         attributes={
             "points_a_letter": points,
             "tolerance": tolerance,
+            "bend": bend,
             "slant": slant,
             "size": size,
             "seed": seed,
@@ -162,23 +175,25 @@ def read_words(path: Path) -> list[str]:
     return sorted(first)
 
 
-def set_word(word: str, letters: Letters, rng: np.random.Generator) -> list[Points]:
+def set_word(
+    word: str, letters: Sequence[Sequence[Points]], rng: np.random.Generator
+) -> list[Points]:
     """Sets letters side by side on the base line y = 0, the first one from x = 0 on.
 
     Args:
-        word: Of letters that are there.
-        letters: The strokes of each, in whole pixels, y up.
+        word: What it says.
+        letters: The strokes of each of its letters, y up.
         rng: What draws the distances between letters.
 
     Returns:
-        The points (P, 2) of each stroke, in whole pixels.
+        The points (P, 2) of each stroke, in whole pixels where the letters' are.
     """
     strokes, x = [], 0.0
-    for letter in word:
-        points = np.concatenate(letters[letter])
+    for letter, own in zip(word, letters, strict=True):
+        points = np.concatenate(own)
         low, high = points.min(axis=0), points.max(axis=0)
         below = np.rint(BELOW.get(letter, 0.0) * (high[1] - low[1]))
-        strokes += [stroke - low + [x, -below] for stroke in letters[letter]]
+        strokes += [stroke - low + [x, -below] for stroke in own]
         x += high[0] - low[0] + rng.integers(NEAREST, FURTHEST + 1)
     return strokes
 
@@ -193,6 +208,7 @@ def main(arguments: list[str] | None = None) -> None:
         ("valid", int, 400, "words for validation"),
         ("test", int, 800, "words for the test"),
         ("tolerance", float, 1.0, "pixels that a point which is left away may lie off the line"),
+        ("bend", float, 0.06, "standard deviation by which letters of training words are bent"),
         ("slant", float, 0.15, "largest slant of training words"),
         ("size", float, 0.15, "largest change of size of training words"),
         ("seed", int, 0, "seed of the split, the distances and the changes"),
@@ -204,19 +220,17 @@ def main(arguments: list[str] | None = None) -> None:
     run(parser, prepare, arguments)
 
 
-def _read_people(
-    source: Path, tolerance: float, seed: int
-) -> tuple[dict[str, dict[str, list[Points]]], dict[str, str]]:
+def _read_people(source: Path, seed: int) -> tuple[dict[str, dict[str, Letter]], dict[str, str]]:
     """Gives the letters of each person, and the person's split."""
     everything, _ = read_drawings(source)
     drawings = [each for each in everything if each.alphabet == ALPHABET]
     names = {f"character{at:02}": letter for at, letter in enumerate(string.ascii_lowercase, 1)}
     pixel = pixel_size(drawings) if drawings else 1.0
-    people: dict[str, dict[str, list[Points]]] = {}
+    people: dict[str, dict[str, Letter]] = {}
     for each in drawings:
-        thinned = [simplify(stroke, tolerance) for stroke in whole_pixels(each, pixel)]
         if each.character in names:
-            people.setdefault(each.writer, {})[names[each.character]] = drop_repeats(thinned)[0]
+            strokes = drop_repeats(whole_pixels(each, pixel))[0]
+            people.setdefault(each.writer, {})[names[each.character]] = strokes
     lacking = [
         f"no {letter} of {person}"
         for person, letters in people.items()
@@ -236,6 +250,28 @@ def _shuffled(pairs: list[tuple[str, str]], rng: np.random.Generator) -> Iterato
     while True:
         for place in rng.permutation(len(pairs)):
             yield pairs[place]
+
+
+def _thinned(strokes: Letter, tolerance: float) -> Letter:
+    """Leaves away the points that a line through the others passes closely."""
+    return drop_repeats([simplify(stroke, tolerance) for stroke in strokes])[0]
+
+
+def _bent(strokes: Letter, bend: float, rng: np.random.Generator) -> Letter:
+    """Bends a letter smoothly, so that no two of a person's are the same."""
+    points = np.concatenate(strokes)
+    height = max(float(np.ptp(points[:, 1])), 1.0)
+    matrix = np.eye(2) + bend * rng.standard_normal((2, 2))
+    # Waves of at least about a letter's length: shorter ones would be a tremor.
+    slopes = rng.uniform(-1, 1, (2, 2, 2))  # (axis, wave, 2), turns a height
+    phases = rng.uniform(0, 2 * np.pi, (2, 2))
+    sizes = bend * height * rng.standard_normal((2, 2)) / np.sqrt(2)
+    bent = []
+    for stroke in strokes:
+        turns = np.einsum("awc,pc->paw", slopes, stroke) / height
+        waves = (sizes * np.sin(2 * np.pi * turns + phases)).sum(axis=2)
+        bent.append(stroke @ matrix.T + waves)
+    return bent
 
 
 def _vary(strokes: list[Points], slant: float, size: float) -> list[Points]:

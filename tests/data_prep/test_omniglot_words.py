@@ -61,7 +61,7 @@ def points_of(store: Store, index: int) -> list[np.ndarray]:
 def test_a_word_is_of_one_person_and_of_its_letters(
     source: Path, words: Path, tmp_path: Path
 ) -> None:
-    store = small(source, tmp_path / "a.h5", words, valid=20, test=40, slant=0, size=0)
+    store = small(source, tmp_path / "a.h5", words, valid=20, test=40, bend=0, slant=0, size=0)
     heights: dict[str, set[int]] = {split: set() for split in SPLITS}
     for split in SPLITS:
         for index in store.indices(split).tolist():
@@ -90,7 +90,8 @@ def test_distances_between_letters_are_drawn(source: Path, words: Path) -> None:
         "a": [np.array([[0.0, 0.0], [5.0, 9.0]])],
         "p": [np.array([[2.0, 1.0], [2.0, 11.0]])],
     }
-    strokes = set_word("ap" * 50, letters, np.random.default_rng(0))
+    chosen = [letters[letter] for letter in "ap" * 50]
+    strokes = set_word("ap" * 50, chosen, np.random.default_rng(0))
     gaps = {int(b[:, 0].min() - a[:, 0].max()) for a, b in zip(strokes, strokes[1:], strict=False)}
     assert gaps == set(range(4, 11))
     np.testing.assert_array_equal(strokes[0], [[0, 0], [5, 9]])
@@ -98,8 +99,8 @@ def test_distances_between_letters_are_drawn(source: Path, words: Path) -> None:
 
 
 def test_only_training_words_are_varied(source: Path, words: Path, tmp_path: Path) -> None:
-    plain = small(source, tmp_path / "a.h5", words, slant=0, size=0)
-    varied = small(source, tmp_path / "b.h5", words, slant=0.3, size=0.2)
+    plain = small(source, tmp_path / "a.h5", words, bend=0, slant=0, size=0)
+    varied = small(source, tmp_path / "b.h5", words, bend=0, slant=0.3, size=0.2)
     for split in ("valid", "test"):
         for index in plain.indices(split).tolist():
             np.testing.assert_array_equal(plain.read(index)[0], varied.read(index)[0])
@@ -115,10 +116,29 @@ def test_only_training_words_are_varied(source: Path, words: Path, tmp_path: Pat
     assert -0.32 < min(slants) < -0.2 and 0.2 < max(slants) < 0.32
 
 
+def test_training_letters_are_bent_a_little_and_each_otherwise(
+    source: Path, words: Path, tmp_path: Path
+) -> None:
+    plain = small(source, tmp_path / "a.h5", words, bend=0, slant=0, size=0)
+    bent = small(source, tmp_path / "b.h5", words, bend=0.06, slant=0, size=0)
+    for split in ("valid", "test"):
+        for index in plain.indices(split).tolist():
+            np.testing.assert_array_equal(plain.read(index)[0], bent.read(index)[0])
+    ratios, own = [], []
+    for index in plain.indices("train").tolist():
+        assert plain.text(index) == bent.text(index)
+        before, after = (points_of(store, index)[0] for store in (plain, bent))
+        tall = before[0] - before[1]
+        ratios.append(np.linalg.norm(after[0] - after[1]) / np.linalg.norm(tall))
+        own.append(tuple((after[0] - after[1]).tolist()))
+    assert 0.05 < np.std(ratios) < 0.25 and abs(np.mean(ratios) - 1) < 0.1
+    assert len(set(own)) > 25, "letters of few people, hardly two of them alike"
+
+
 def test_each_pair_comes_once_before_any_comes_again(
     source: Path, words: Path, tmp_path: Path
 ) -> None:
-    store = small(source, tmp_path / "a.h5", words, count=14 * 16, slant=0, size=0)
+    store = small(source, tmp_path / "a.h5", words, count=14 * 16, bend=0, slant=0, size=0)
     counts = Counter(
         (str(store.text(i)), int(np.ptp(points_of(store, i)[0][:, 1])))
         for i in store.indices("train").tolist()
@@ -195,7 +215,9 @@ def test_a_letter_that_lacks_is_named(files: Files, words: Path, tmp_path: Path)
         prepare(pack(tmp_path / "raw", lacking), tmp_path / "a.h5", words)
 
 
-@pytest.mark.parametrize("wrong", [{"count": 0}, {"test": -1}, {"size": 1.0}, {"slant": -0.1}])
+@pytest.mark.parametrize(
+    "wrong", [{"count": 0}, {"test": -1}, {"size": 1.0}, {"slant": -0.1}, {"bend": -0.1}]
+)
 def test_options_that_make_no_sense_are_refused(
     source: Path, words: Path, tmp_path: Path, wrong: dict[str, float]
 ) -> None:
