@@ -1,6 +1,7 @@
 """Layers of LSTM or GRU cells on top of each other."""
 
 from abc import abstractmethod
+from typing import Any
 
 import torch
 from torch import Tensor, nn
@@ -144,6 +145,14 @@ class LSTMBackbone(StackedBackbone):
         return lstm
 
     def run_layer(self, layer: nn.Module, x: Tensor, state: State | None) -> tuple[Tensor, State]:
+        if x.shape[1] == 1 and not torch.is_grad_enabled() and x.dtype == layer.weight_hh_l0.dtype:
+            # A step by itself takes a fifth of the time of a whole layer over one step on a CPU.
+            if state is None:
+                zero = x.new_zeros(len(x), self.hidden)
+                state = zero, zero
+            parameters: Any = layer._flat_weights
+            hidden, cell = torch.lstm_cell(x[:, 0], state, *parameters)
+            return hidden.unsqueeze(1), (hidden, cell)
         given = None if state is None else tuple(part.unsqueeze(0).contiguous() for part in state)
         h, (hidden, cell) = layer(x, given)
         return h, (hidden.squeeze(0), cell.squeeze(0))

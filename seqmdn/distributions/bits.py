@@ -12,7 +12,7 @@ from torch.nn import functional as F
 from seqmdn import linalg
 from seqmdn.distributions.features import check_event
 
-__all__ = ["Bits"]
+__all__ = ["Bits", "draw_bits"]
 
 
 class Bits(Distribution):
@@ -85,21 +85,7 @@ class Bits(Distribution):
     def sample(self, sample_shape: Sequence[int] = ()) -> Tensor:
         """Returns draws (*sample, *batch, E), of the logits' dtype."""
         shape = self._extended_shape(Size(sample_shape))
-        with torch.no_grad():
-            # Logistic noise below the logit: a bit of exactly its probability.
-            uniform = torch.rand(shape, dtype=self.logits.dtype, device=self.logits.device)
-            threshold = torch.logit(uniform)
-            if self.couplings is None:
-                return (threshold < self.logits).to(threshold.dtype)
-            drawn = torch.zeros_like(threshold)
-            place = 0
-            for e in range(shape[-1]):
-                logit = self.logits[..., e]
-                for j in range(e):
-                    logit = logit + self.couplings[..., place] * drawn[..., j]
-                    place += 1
-                drawn[..., e] = threshold[..., e] < logit
-            return drawn
+        return draw_bits(self.logits.expand(shape), self.couplings)
 
     def tempered(self, temperature: float = 1.0) -> Bits:
         """Returns the bits with all logits divided by the temperature.
@@ -136,3 +122,25 @@ class Bits(Distribution):
         rows, columns = torch.tril_indices(count, count, -1, device=weight.device)
         weight[..., rows, columns] = self.couplings
         return self.logits + (weight @ value.to(weight.dtype).unsqueeze(-1)).squeeze(-1)
+
+
+@torch.no_grad()
+def draw_bits(logits: Tensor, couplings: Tensor | None = None) -> Tensor:
+    """Returns draws (*batch, E) of bits of these logits (*batch, E) and couplings; see `Bits`.
+
+    Example:
+        >>> draw_bits(torch.tensor([-100.0, 100.0]))
+        tensor([0., 1.])
+    """
+    # Logistic noise lies below the logit as often as the bit is 1.
+    noise = torch.rand_like(logits).logit_()
+    if couplings is None:
+        return (noise < logits).to(logits.dtype)
+    drawn: list[Tensor] = []
+    place = 0
+    for threshold, logit in zip(noise.unbind(-1), logits.unbind(-1), strict=True):
+        for before in drawn:
+            logit = logit + couplings[..., place] * before
+            place += 1
+        drawn.append((threshold < logit).to(logits.dtype))
+    return torch.stack(drawn, dim=-1)

@@ -65,6 +65,7 @@ def generate(
     Raises:
         ValueError: If a size or a temperature is out of range, a shape does not fit, or a text
             holds a character that the model never saw.
+        FloatingPointError: If what is drawn is not finite.
 
     References:
         Generating Sequences With Recurrent Neural Networks (Graves, 2013), for priming and bias: a
@@ -109,6 +110,11 @@ def generate(
     )
     inside = torch.arange(batch.values.shape[1], device=device) < batch.lengths.unsqueeze(1)
     batch = batch._replace(values=batch.values.where(inside.unsqueeze(-1), 0))
+    if not bool(batch.values.isfinite().all()):
+        raise FloatingPointError(
+            "the draws are not finite: the model's weights may be damaged, or a temperature is so "
+            "high that a sequence ran away"
+        )
     if context is not None:
         batch = batch._replace(context=context[:, : batch.values.shape[1]].to(batch.values))
     return batch

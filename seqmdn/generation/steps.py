@@ -1,7 +1,6 @@
 """One step of a draw after another."""
 
 from collections.abc import Iterator, Sequence
-from typing import Any
 
 import torch
 from torch import Tensor
@@ -83,17 +82,14 @@ class Steps:
         if self.context is not None and t >= self.context.shape[1]:
             raise StopIteration
         now = None if self.context is None else self.context[:, t]
-        density: Any  # torch's own has no temperature
-        density, state = model.step(self.previous, now, self.state, batch_size=self.num)
+        h, state = model.advance(self.previous, now, self.state, batch_size=self.num)
         frame = None if self.prime is None or t >= self.prime.shape[1] else self.prime[:, t]
         given = None if frame is None else (t < self.primed).unsqueeze(-1)
         if given is not None and bool(given.all()):
             assert frame is not None
             z = model.transform.call_and_ladj(frame)[0]
         else:
-            if self.tempering:
-                density = density.tempered(**self.tempering)
-            z = density.sample()
+            z = self._draw(h)
             own = model.transform.inverse(z)
             if given is not None:
                 assert frame is not None
@@ -102,6 +98,18 @@ class Steps:
             frame = own
         self.previous, self.state, self.t = z, state, t + 1
         return frame, state
+
+    def _draw(self, h: Tensor) -> Tensor:  # (B, D)
+        """Draw the next frame in the model's units, by the head's own way if it has one."""
+        draw = getattr(self.model.head, "draw", None)
+        if draw is not None:
+            drawn: Tensor = draw(h, **self.tempering)
+            return drawn
+        density = self.model.head(h)
+        if self.tempering:
+            density = density.tempered(**self.tempering)
+        drawn = density.sample()
+        return drawn
 
 
 def _prime(

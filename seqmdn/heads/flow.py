@@ -3,6 +3,7 @@
 from collections.abc import Callable
 from typing import Literal
 
+import torch
 from torch import Tensor, nn
 from torch.distributions import Distribution
 
@@ -49,7 +50,6 @@ class FlowMixtureHead(MixtureHead):
         arXiv:2008.02144.
 
     Example:
-        >>> import torch
         >>> head = FlowMixtureHead(features=3, context=16, conditional=True)
         >>> head(torch.zeros(4, 16)).sample().shape
         torch.Size([4, 3])
@@ -85,6 +85,10 @@ class FlowMixtureHead(MixtureHead):
     def forward(self, h: Tensor) -> Distribution:
         """Return the density of the next frame; see :meth:`MixtureHead.forward`."""
         return Flowed(super().forward(h), self.flow(self._given(h)))
+
+    def draw(self, h: Tensor, mixing: float = 1.0, scale: float = 1.0) -> Tensor:
+        with torch.no_grad():
+            return self.flow(self._given(h)).inv(super().draw(h, mixing, scale))
 
     def _given(self, h: Tensor) -> Tensor | None:
         """Return what the map sees of h."""

@@ -1,16 +1,18 @@
 """A mixture of Gaussians whose parameters are affine in the features h."""
 
 import math
-from typing import Literal
+from typing import Any, Literal
 
 import torch
 from torch import Tensor, nn
 from torch.distributions import Distribution, Normal
 from torch.nn import functional as F
 
+from seqmdn import linalg
 from seqmdn.clustering import kmeans
 from seqmdn.distributions import FactorisedMixture, LowRankPrecisionNormal, Mixture
 from seqmdn.distributions.weights import mixing_weights
+from seqmdn.heads.draws import component_columns, draw_component
 
 __all__ = ["Covariance", "MixtureHead"]
 
@@ -63,6 +65,7 @@ class MixtureHead(nn.Module):
     """
 
     lower: Tensor  # (2, D (D + 1) / 2)
+    own: Tensor | None  # (K, D (2 + R)), where a component's numbers stand in the projection
 
     def __init__(
         self,
@@ -101,6 +104,10 @@ class MixtureHead(nn.Module):
             self.tied_factor = nn.Parameter(torch.randn(K, entries) * 0.1)
         if covariance == "full":
             self.register_buffer("lower", torch.tril_indices(D, D), persistent=False)
+        own = None
+        if not factorised and factor == "emitted" and covariance in ("diagonal", "lowrank"):
+            own = component_columns(K, [D, D, D * self.rank])
+        self.register_buffer("own", own, persistent=False)
         self._reset()
 
     def forward(self, h: Tensor) -> Distribution:
@@ -135,6 +142,28 @@ class MixtureHead(nn.Module):
             diagonal = diagonal.unflatten(-1, (K, D))
         normal = LowRankPrecisionNormal(loc, diagonal, self._factor(parts))
         return Mixture(mixing_weights(parts["logits"]), normal)
+
+    @torch.no_grad()
+    def draw(self, h: Tensor, mixing: float = 1.0, scale: float = 1.0) -> Tensor:
+        """Draw a frame of each context, as ``forward(h).tempered(mixing, scale).sample()`` does.
+
+        Nothing but the chosen components' numbers is made into parameters, and nothing is checked:
+        a fraction of the time where frames are drawn one after another.
+
+        Args:
+            h: Features ``(*batch, H)``.
+            mixing: Temperature of the mixing weights, see :meth:`seqmdn.distributions.Mixture`.
+            scale: Temperature of the covariances.
+
+        Returns:
+            ``(*batch, D)``.
+        """
+        if self.own is None:
+            distribution: Any = MixtureHead.forward(self, h)
+            drawn: Tensor = distribution.tempered(mixing, scale).sample()
+            return drawn
+        raw = linalg.widen(self.projection(h))
+        return draw_component(raw, self.own, self.features, self.floor, mixing, scale)
 
     @torch.no_grad()
     def initialise(self, values: Tensor) -> None:

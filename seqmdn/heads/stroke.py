@@ -1,11 +1,13 @@
 """What a pen does next: where it goes, and whether a stroke and the whole drawing end there."""
 
 from collections.abc import Callable
+from typing import Any
 
 import torch
 from torch import Tensor, nn
 
 from seqmdn.distributions import Bits, Joint
+from seqmdn.distributions.bits import draw_bits
 from seqmdn.heads.mixture import MixtureHead
 from seqmdn.linalg import widen
 
@@ -78,10 +80,29 @@ class StrokeHead(nn.Module):
         Raises:
             ValueError: If h does not have H features.
         """
-        continuous = self.offsets(h)
-        raw, count = widen(self.bits(h)), self.features - self.columns
-        couplings = raw[..., count:] if count > 1 else None
-        return Joint(continuous, Bits(raw[..., :count], couplings))
+        return Joint(self.offsets(h), Bits(*self._split(widen(self.bits(h)))))
+
+    @torch.no_grad()
+    def draw(self, h: Tensor, mixing: float = 1.0, scale: float = 1.0, bits: float = 1.0) -> Tensor:
+        """Draw a frame of each context, see :meth:`MixtureHead.draw`.
+
+        Args:
+            h: Features ``(*batch, H)``.
+            mixing: Temperature of the mixing weights of the offsets.
+            scale: Temperature of their covariances.
+            bits: Temperature of the bits.
+
+        Returns:
+            ``(*batch, D)``.
+        """
+        draw: Any = getattr(self.offsets, "draw", None)
+        if draw is None:
+            y = self.offsets(h).tempered(mixing, scale).sample()
+        else:
+            y = draw(h, mixing, scale)
+        raw = widen(self.bits(h))
+        logits, couplings = self._split(raw if bits == 1 else raw / bits)
+        return torch.cat((y, draw_bits(logits, couplings).to(y.dtype)), dim=-1)
 
     @torch.no_grad()
     def initialise(self, values: Tensor) -> None:
@@ -109,6 +130,11 @@ class StrokeHead(nn.Module):
     def last(self, frame: Tensor) -> Tensor | None:
         """Say which frames ``(..., D)`` end their sequence, None where no bit says it."""
         return frame[..., -1] > 0.5 if self.features - self.columns > 1 else None
+
+    def _split(self, raw: Tensor) -> tuple[Tensor, Tensor | None]:
+        """Name the parts of what the bits' projection gives: logits and couplings."""
+        count = self.features - self.columns
+        return raw[..., :count], raw[..., count:] if count > 1 else None
 
     def extra_repr(self) -> str:
         return f"features={self.features}, columns={self.columns}"

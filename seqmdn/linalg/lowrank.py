@@ -144,6 +144,11 @@ def colour(
     scale = diagonal.rsqrt()
     if factor.shape[-1] == 0:
         return scale * noise
+    if factor.shape[-1] == 1:  # C is one number, and a draw of a few features a few operations
+        column = scale * factor.squeeze(-1)
+        length = (1 + column.square().sum(-1, keepdim=True)).sqrt()
+        share = (column * noise).sum(-1, keepdim=True) / (length * (1 + length))
+        return scale * (noise - column * share)
     cholesky = capacitance_cholesky(diagonal, factor)
     identity = torch.eye(factor.shape[-1], dtype=factor.dtype, device=factor.device)
     weights = project(factor, scale * noise).unsqueeze(-1)  # (*batch, R, 1)

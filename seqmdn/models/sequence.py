@@ -183,6 +183,18 @@ class SequenceModel(DensityModel):
         Returns:
             The distribution (batch shape ``(B,)``) and the state.
         """
+        h, state = self.advance(previous, context, state, batch_size, observed)
+        return self.head(h), state
+
+    def advance(
+        self,
+        previous: Tensor | None,
+        context: Tensor | None = None,
+        state: State | None = None,
+        batch_size: int = 1,
+        observed: Tensor | None = None,
+    ) -> tuple[Tensor, State]:
+        """Go one step on as :meth:`step` does, and return what the head sees: h ``(B, H)``."""
         if previous is None:
             previous = self.start.expand(batch_size, -1)
         if observed is not None and not self.missing:
@@ -193,7 +205,7 @@ class SequenceModel(DensityModel):
             None if observed is None else observed.unsqueeze(1),
         )
         h, state = self.backbone(inputs, state)
-        return self.head(h.squeeze(1)), state
+        return h.squeeze(1), state
 
     def _predict(self, batch: Batch) -> tuple[Any, Tensor, Tensor, Tensor | None]:
         """Return densities, frames z (B, T, D), log-determinants (B, T) and what was observed."""

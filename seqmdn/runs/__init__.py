@@ -11,6 +11,7 @@ from seqmdn.runs.drawing import draw
 from seqmdn.runs.fitting import Interrupted, Report, fit
 from seqmdn.runs.run import Run, load_run
 from seqmdn.runs.scoring import device_name, evaluate, score, versions
+from seqmdn.runs.style import read_style
 
 __all__ = [
     "Interrupted",
@@ -23,6 +24,7 @@ __all__ = [
     "learning_clock",
     "learning_curve",
     "load_run",
+    "read_style",
     "score",
     "versions",
 ]

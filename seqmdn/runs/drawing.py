@@ -7,7 +7,7 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from seqmdn.data import Batch, decode
+from seqmdn.data import Batch, decode, encode
 from seqmdn.generation import generate
 from seqmdn.models import SequenceModel
 from seqmdn.runs.run import Run
@@ -37,15 +37,15 @@ def draw(
             as many where a draw ends by itself.
         prime: Number of first frames to take from real sequences, or below 1 the share of each.
         split: Where the real sequences come from.
-        text: What the draws say, each or all of them; the texts of the real sequences by default.
+        text: What the draws say, of several texts in turn; those of the real sequences by default.
         style: Sequences to go on from, whole, with what they say, in the model's columns
             (:func:`seqmdn.runs.read_style`), used in turn: the draws go on in their manner.
         options: Temperatures, stop rule and seed; see :func:`seqmdn.generation.generate`.
 
     Returns:
-        The drawn sequences and the real ones, in the columns of the store; drawn ones begin to be
-        drawn at their ``start``. With a context, a draw is no longer than the real sequence whose
-        context it was drawn under.
+        The drawn sequences and the real ones, in the columns of the store, with what they say.
+        Drawn ones begin to be drawn at their ``start``, and say from there on the ``text`` asked for.
+        With a context, a draw is no longer than the real sequence whose context it was drawn under.
 
     Raises:
         ValueError: If the context of the split is shorter than ``length``, a real sequence is
@@ -75,6 +75,7 @@ def draw(
         length = int(real.lengths.max()) * (_ROOM if ends else 1)
         length += int(primed.max()) if style is not None else 0
     most = int(primed.max())
+    shown = said if text is None else _each(text, num)
     drawn = generate(
         run.model,
         num,
@@ -91,6 +92,8 @@ def draw(
         inside = torch.arange(drawn.values.shape[1], device=lengths.device) < lengths.unsqueeze(1)
         values = drawn.values.where(inside.unsqueeze(-1), 0)
         drawn = drawn._replace(values=values, lengths=lengths)
+    if said is not None and shown is not None:
+        drawn = drawn._replace(text=encode(shown))
     return run.data.whole(drawn), run.data.whole(real)
 
 
@@ -124,9 +127,13 @@ def _said(real: Batch, text: Sequence[str] | str | None, after: bool) -> list[st
     said = decode(real.text)
     if text is None:
         return said
-    new = [text] * len(said) if isinstance(text, str) else list(text)
-    if len(new) != len(said):
-        raise ValueError(f"expected a text for each of {len(said)} sequences, found {len(new)}")
-    if "" in new:
-        raise ValueError("the text is empty: write at least one character")
+    new = _each(text, len(said))
     return [old + more if after else more for old, more in zip(said, new, strict=True)]
+
+
+def _each(text: Sequence[str] | str, num: int) -> list[str]:
+    """Give each of ``num`` sequences a text, of several in turn."""
+    texts = [text] if isinstance(text, str) else list(text)
+    if not texts or "" in texts:
+        raise ValueError("the text is empty: write at least one character")
+    return [texts[place % len(texts)] for place in range(num)]

@@ -216,6 +216,23 @@ def _head_initialises(kind: HeadKind) -> None:
         head.initialise(varied[:, :2])
 
 
+def _head_draws_as_its_density(kind: HeadKind) -> None:
+    head = _lively(kind.make(3, 4))
+    if not hasattr(head, "draw"):
+        return
+    h = torch.randn(2, 4)
+    many = h.unsqueeze(1).expand(-1, 20_000, -1)  # (2, N, H)
+    for tempering in ({}, {"mixing": 0.4, "scale": 0.3}):
+        with torch.no_grad():
+            expected = head(h).tempered(**tempering).sample((20_000,)).transpose(0, 1)
+        found = head.draw(many, **tempering)
+        assert found.shape == expected.shape == (2, 20_000, 3) and not found.requires_grad
+        for statistic in (lambda y: y, torch.tanh, lambda y: y.unsqueeze(-1) * y.unsqueeze(-2)):
+            one, other = (statistic(y.double()).flatten(2) for y in (found, expected))
+            error = (one.var(1) + other.var(1)).div(20_000).sqrt()
+            assert_within_errors(one.mean(1), other.mean(1), error)
+
+
 HEAD_CHECKS: dict[str, Callable[[HeadKind], None]] = {
     "has_its_shapes": _head_has_its_shapes,
     "equals_the_reference": _head_equals_the_reference,
@@ -228,6 +245,7 @@ HEAD_CHECKS: dict[str, Callable[[HeadKind], None]] = {
     "contexts_never_mix": _head_contexts_never_mix,
     "refuses_a_wrong_width": _head_refuses_a_wrong_width,
     "initialises": _head_initialises,
+    "draws_as_its_density": _head_draws_as_its_density,
 }
 
 

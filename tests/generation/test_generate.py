@@ -104,7 +104,7 @@ def test_modes_are_as_before_and_dropout_is_off() -> None:
         def wrong(*_: object) -> None:
             raise RuntimeError("wrong")
 
-        model.head.register_forward_pre_hook(wrong)
+        model.backbone.register_forward_pre_hook(wrong)
         generate(model, 3, 6)
     assert [module.training for module in model.modules()] == before, "after an error"
 
@@ -186,7 +186,7 @@ def test_a_stopped_sequence_has_its_length_and_zeros_after_it() -> None:
 def test_draws_can_be_scored_and_trained_on() -> None:
     model = build(context=X)
     growing: list[bool] = []
-    handle = model.head.register_forward_hook(
+    handle = model.head.projection.register_forward_hook(
         lambda _, inputs, __: growing.append(inputs[0].requires_grad)
     )
     drawn = generate(model, 4, 5, context=torch.randn(4, 9, X))
