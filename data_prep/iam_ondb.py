@@ -11,12 +11,13 @@ section ``CSR:`` has a line for each, -01 first; and the lists of forms of the o
 - **Text** is the line's transcription.
 - **Split** by the owner's lists, which share no writers: ``trainset.txt`` is for training,
   ``testset_v.txt`` for validation, ``testset_f.txt`` for the test. ``testset_t.txt``, the second
-  validation set of task 1, is not used. Graves (2013) trained on all but the smaller validation set
-  and stopped early on that one, without a test; here, where he has no more to say:
+  validation set of task 1, is not used. Graves (2013) trained on all lists but ``testset_v.txt``,
+  on which he stopped early, and had no test:
   ``--train trainset.txt testset_t.txt testset_f.txt --valid testset_v.txt --test``.
 - **Outliers.** Nothing is clipped. A line with an offset of more than ``--largest`` units in x or
-  y, of fewer than three points, or without transcription is left out, named and counted (attribute
-  ``left_out``), as are forms of the lists of which there is no line.
+  y, of fewer than three points, without transcription, or of a sensor elsewhere than at the top
+  left corner is left out, named and counted (attribute ``left_out``), as are forms of the lists of
+  which there is no line.
 
     python -m data_prep.iam_ondb --source FOLDER --out data/iam_ondb.h5
 
@@ -59,8 +60,8 @@ def prepare(
 
     Raises:
         FileNotFoundError: If a list is missing.
-        ValueError: If a list, a line or a transcription is not what it should be, or a form is in
-            two lists; the message names file and line.
+        ValueError: If a list or a line is not what it should be, or a form is in two lists; the
+            message names file and line.
     """
     lists = {"train": tuple(train), "valid": tuple(valid), "test": tuple(test)}
     sequences: list[PenSequence] = []
@@ -79,10 +80,12 @@ def prepare(
             match = _LINE.fullmatch(path.stem)
             number = int(match["number"]) if match and match["form"] == form else 0
             text = texts[number - 1] if 0 < number <= len(texts) else ""
-            strokes = read_whiteboard(path)
+            strokes, corner = read_whiteboard(path)
             frames = stroke_frames(strokes)[1:] if sum(map(len, strokes)) > 1 else np.zeros((0, 3))
             furthest = float(np.abs(frames[:, :2]).max(initial=0))
-            if not text:
+            if corner not in ("top_left", ""):
+                left_out.append(f"{path.stem}: a sensor at the corner {corner}")
+            elif not text:
                 left_out.append(f"{path.stem}: no transcription")
             elif len(frames) < 2:
                 left_out.append(f"{path.stem}: fewer than 3 points")
@@ -166,12 +169,7 @@ def _read_lists(source: Path, lists: dict[str, tuple[str, ...]]) -> dict[str, st
 def _read_texts(path: Path) -> list[str]:
     """Gives the lines of the section CSR, corrected by the owner; the first one is line -01."""
     lines = [line.strip() for line in path.read_text("latin-1").splitlines()]
-    if "CSR:" not in lines:
-        raise ValueError(
-            f"{path}, line {len(lines)}: expected a section CSR:, found the end of the file: "
-            "download it again"
-        )
-    section = lines[lines.index("CSR:") + 1 :]
+    section = lines[lines.index("CSR:") + 1 :] if "CSR:" in lines else []
     while section and not section[0]:
         section.pop(0)
     return section

@@ -2,33 +2,43 @@
 
 from __future__ import annotations
 
-__all__ = ["read_whiteboard"]
+__all__ = ["Whiteboard", "read_whiteboard"]
 
 import math
 from pathlib import Path
-from typing import NoReturn
+from typing import NamedTuple, NoReturn
 from xml.parsers import expat
 
 import numpy as np
 from numpy.typing import NDArray
 
-CORNER = "top_left"  # of the sensor: x to the right and y down from there
-
 Points = NDArray[np.float64]
 
 
-def read_whiteboard(path: Path) -> list[Points]:
-    """Reads the points (P, 2) of each stroke: StrokeSet, in it Stroke, in it Point with x and y.
+class Whiteboard(NamedTuple):
+    """What was written.
+
+    Attributes:
+        strokes: The points (P, 2) of each stroke, in units of the sensor.
+        corner: Where the sensor was, such as ``"top_left"``: x to the right and y down from there.
+    """
+
+    strokes: list[Points]
+    corner: str
+
+
+def read_whiteboard(path: Path) -> Whiteboard:
+    """Reads a file: SensorLocation, and StrokeSet, in it Stroke, in it Point with x and y.
 
     Strokes without points are left away. A document type is refused, since its entities can name
     other files, or one another until the memory is full.
 
     Raises:
-        ValueError: If the file is no XML of this form, has a document type or no strokes, if a
-            point's x or y is no finite number, or if the sensor was at another corner than the top
-            left one; the message names file and line.
+        ValueError: If the file is no XML of this form, has a document type or no strokes, or a
+            point's x or y is no finite number; the message names file and line.
     """
-    return _Reader(path).strokes
+    reader = _Reader(path)
+    return Whiteboard(reader.strokes, reader.corner)
 
 
 class _Reader:
@@ -37,6 +47,7 @@ class _Reader:
         self._open: list[str] = []
         self._points: list[tuple[float, float]] = []
         self.strokes: list[Points] = []
+        self.corner = ""
         self._parser = expat.ParserCreate()
         self._parser.StartDoctypeDeclHandler = self._refuse_type
         self._parser.StartElementHandler = self._start
@@ -56,9 +67,8 @@ class _Reader:
 
     def _start(self, name: str, attributes: dict[str, str]) -> None:
         self._open.append(name)
-        if name == "SensorLocation" and attributes.get("corner") != CORNER:
-            found = repr(attributes.get("corner"))
-            self._fail(f"a sensor at the corner {CORNER!r}", found, "turn its points")
+        if name == "SensorLocation":
+            self.corner = attributes.get("corner", "")
         if self._open[-3:] == ["StrokeSet", "Stroke", "Point"]:
             try:
                 x, y = float(attributes["x"]), float(attributes["y"])
