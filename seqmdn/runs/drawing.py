@@ -44,7 +44,7 @@ def draw(
 
     Returns:
         The drawn sequences and the real ones, in the columns of the store, with what they say.
-        Drawn ones begin to be drawn at their ``start``, and say from there on the ``text`` asked for.
+        Drawn ones begin to be drawn at their ``start``, and from there on say the text asked for.
         With a context, a draw is no longer than the real sequence whose context it was drawn under.
 
     Raises:
