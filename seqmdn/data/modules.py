@@ -5,6 +5,7 @@ from __future__ import annotations
 __all__ = ["SequenceDataModule"]
 
 import re
+import shlex
 import subprocess
 import sys
 from collections.abc import Iterable, Iterator, Sequence
@@ -60,7 +61,8 @@ class SequenceDataModule(LightningDataModule):
         per: ``"frame"`` reports nats a frame, ``"sequence"`` nats a sequence.
         eval_batch_size: Sequences a scoring step and rank, ``batch_size`` by default.
         workers: Processes that read ahead.
-        prepare: Module that writes the store where it is missing, such as ``data_prep.digits``.
+        prepare: Module that writes the store where it is missing, such as ``data_prep.digits``, and
+            its options, if any, as on a command line.
         given: Names of columns of the stored values that a model is given as context of their own
             frame instead of learning them (:class:`Columns`): the NLL is then that of the others,
             given these.
@@ -146,11 +148,12 @@ class SequenceDataModule(LightningDataModule):
         """Writes the store with the ``prepare`` module if it is missing."""
         if self.prepare is None or self.path.exists():
             return
-        if not re.fullmatch(r"\w+(\.\w+)*", self.prepare):
+        words = shlex.split(self.prepare)
+        if not words or not re.fullmatch(r"\w+(\.\w+)*", words[0]):
             raise ValueError(
                 f"expected prepare to name a module like data_prep.digits, found {self.prepare!r}"
             )
-        command = [sys.executable, "-m", self.prepare, "--out", str(self.path)]
+        command = [sys.executable, "-m", *words, "--out", str(self.path)]
         result = subprocess.run(command, stderr=subprocess.PIPE, text=True, check=False)
         if result.returncode or not self.path.exists():
             said = result.stderr.strip().splitlines() or ["it did not say why"]
