@@ -122,7 +122,7 @@ def prepare(
         licence="MIT (Omniglot)",
         command="python -m data_prep.omniglot_words --source $SEQMDN_DATA/omniglot "
         f"--count {count} --valid {valid} --test {test} --tolerance {tolerance} --slant {slant} "
-        f"--size {size} --seed {seed}",
+        f"--size {size} --seed {seed}" + ("" if words == WORDS else f" --words {words.name}"),
         left_out=[],
         resolution=1,
         text_is="transcription",
