@@ -69,8 +69,8 @@ def prepare(
     out: Path,
     words: Path = WORDS,
     count: int = 8000,
-    valid: int = 400,
-    test: int = 800,
+    valid: int = 88,
+    test: int = 520,
     tolerance: float = 1.0,
     bend: float = 0.06,
     slant: float = 0.15,
@@ -134,7 +134,7 @@ def prepare(
         licence="MIT (Omniglot)",
         command="python -m data_prep.omniglot_words --source $SEQMDN_DATA/omniglot "
         f"--count {count} --valid {valid} --test {test} --tolerance {tolerance} --bend {bend} "
-        f"--slant {slant} --size {size} --seed {seed}",
+        f"--slant {slant} --size {size} --seed {seed}" + ("" if words == WORDS else f" --words {words.name}"),
         left_out=[],
         resolution=1,
         text_is="transcription",
@@ -205,8 +205,8 @@ def main(arguments: list[str] | None = None) -> None:
     for name, kind, default, means in (
         ("words", Path, WORDS, "file with a word a line"),
         ("count", int, 8000, "words for training"),
-        ("valid", int, 400, "words for validation"),
-        ("test", int, 800, "words for the test"),
+        ("valid", int, 88, "words for validation"),
+        ("test", int, 520, "words for the test"),
         ("tolerance", float, 1.0, "pixels that a point which is left away may lie off the line"),
         ("bend", float, 0.06, "standard deviation by which letters of training words are bent"),
         ("slant", float, 0.15, "largest slant of training words"),

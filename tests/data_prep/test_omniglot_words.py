@@ -180,6 +180,7 @@ def test_the_store_says_what_it_is(
     assert store.attributes["alphabet"] == "".join(sorted(set("".join(texts))))
     assert store.attributes["source"][2] == {"file": "words.txt", "sha256": file_sha256(words)}
     assert "--count 20 --valid 3 --test 4" in store.attributes["command"]
+    assert store.attributes["command"].endswith("--seed 2 --words words.txt")
 
 
 def test_the_list_has_enough_of_every_letter() -> None:

@@ -9,7 +9,7 @@ import numpy as np
 import pytest
 
 from data_prep.quickdraw import ARCHIVE, main, prepare, simplified
-from seqmdn.data import SPLITS, Store, file_sha256
+from seqmdn.data import SPLITS, Store, file_sha256, simplify
 
 
 def strokes(number: int) -> list[list[list[float]]]:
@@ -74,6 +74,23 @@ def test_a_line_of_many_points_becomes_two(tmp_path: Path) -> None:
     assert kept.tolist() == [[0, 0], [255, 0]]
     dot, *_ = simplified([np.array([[4.0, 4.0]]), np.array([[4.0, 4.0], [4.0, 4.0]])])
     assert dot.tolist() == [[0, 0]]
+
+
+def test_points_are_one_unit_apart_before_they_are_thinned() -> None:
+    walk = np.random.default_rng(0).normal(0, 9, (40, 2)).cumsum(0)
+    scaled = (walk - walk.min(axis=0)) * 255 / np.ptp(walk, axis=0).max()
+    lengths = np.hypot(*np.diff(scaled, axis=0).T)
+    even, left = [scaled[0]], 1.0  # left: of the way to the next point
+    for start, end, length in zip(scaled, scaled[1:], lengths, strict=False):
+        gone = left
+        while gone < length:
+            even.append(start + (end - start) * gone / length)
+            gone += 1.0
+        left = gone - length
+    expected = np.rint(simplify(np.array([*even, scaled[-1]]), 2.0))
+    (found,) = simplified([walk])
+    np.testing.assert_array_equal(found, expected)
+    assert not np.array_equal(found, np.rint(simplify(scaled, 2.0)))
 
 
 def test_recorded_points_in_whole_pixels(source: Path, tmp_path: Path) -> None:
