@@ -15,7 +15,9 @@ def sample_command(words: list[str]) -> None:
     parser = command_parser("sample", "Draw sequences from a trained model.")
     parser.add_argument("run", type=Path, help="a run's folder, or a checkpoint file")
     parser.add_argument("--num", type=int, default=16, help="number of sequences")
-    parser.add_argument("--out", type=Path, required=True, help="FILE.png, .svg, .wav, .npz or .h5")
+    parser.add_argument(
+        "--out", type=Path, required=True, help="FILE.png, .svg, .gif (strokes), .wav, .npz or .h5"
+    )
     parser.add_argument("--length", type=int, help="frames of each; as real sequences by default")
     parser.add_argument(
         "--prime", type=int, default=0, help="first frames taken from real sequences"

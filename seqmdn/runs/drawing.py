@@ -34,7 +34,8 @@ def draw(
 
     Returns:
         The drawn sequences and the real ones, in the columns of the store. With a context, a draw
-        is no longer than the real sequence whose context it was drawn under.
+        is no longer than the real sequence whose context it was drawn under. With a prime, the
+        ``start`` of the drawn ones is the first frame after it.
 
     Raises:
         ValueError: If the context of the split is shorter than ``length``, or a real sequence is
@@ -64,4 +65,7 @@ def draw(
         ends = real.lengths.to(drawn.lengths)
         drawn = drawn._replace(lengths=torch.minimum(drawn.lengths, ends))
         drawn = drawn._replace(values=drawn.values.where(drawn.mask().unsqueeze(-1), 0))
-    return run.data.whole(drawn), run.data.whole(real)
+    whole = run.data.whole(drawn)
+    if prime:
+        whole = whole._replace(start=torch.full_like(whole.lengths, prime))
+    return whole, run.data.whole(real)
