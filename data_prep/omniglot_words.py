@@ -134,7 +134,8 @@ def prepare(
         licence="MIT (Omniglot)",
         command="python -m data_prep.omniglot_words --source $SEQMDN_DATA/omniglot "
         f"--count {count} --valid {valid} --test {test} --tolerance {tolerance} --bend {bend} "
-        f"--slant {slant} --size {size} --seed {seed}" + ("" if words == WORDS else f" --words {words.name}"),
+        f"--slant {slant} --size {size} --seed {seed}"
+        + ("" if words == WORDS else f" --words {words.name}"),
         left_out=[],
         resolution=1,
         text_is="transcription",

@@ -1,31 +1,42 @@
 """Drawn sequences as files: pictures, arrays, stores and sound."""
 
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
 import numpy as np
+import numpy.typing as npt
 
 from seqmdn.data import Batch, Store, StoreWriter, file_sha256
 from seqmdn.files import written_whole
-from seqmdn.plotting import save_samples
+from seqmdn.plotting import save_pen_gif, save_pen_svg, save_samples
 
 __all__ = ["check_ending", "save_sequences"]
 
-ENDINGS = (".png", ".svg", ".npz", ".h5", ".wav")
+ENDINGS = (".png", ".svg", ".gif", ".npz", ".h5", ".wav")
+
+_REAL = 16  # real sequences beside the drawn ones
 
 # What a store says of its own file, and not of how its values want to be understood.
 _OWN = {"format", "version", "name", "unit", "features", "context", "source", "command"}
 
 
 def save_sequences(
-    path: Path, drawn: Batch, real: Batch, store: Store, checkpoint: Path, command: str = ""
+    path: Path,
+    drawn: Batch,
+    real: Batch,
+    store: Store,
+    checkpoint: Path,
+    command: str = "",
+    titles: Sequence[str] | None = None,
 ) -> None:
     """Write drawn sequences; the ending of the file says how.
 
-    ``.png`` and ``.svg`` show them below real ones, ``.npz`` holds ``values`` (S, T, D) and
-    ``lengths`` (S,), ``.h5`` is a store like the one trained on, ``.wav`` holds all of them one
-    after another; the attribute ``full_scale`` says which value is as loud as sound can be, 1 where
-    a store has none.
+    ``.png`` and ``.svg`` show them below real ones, ``.gif`` how strokes are drawn, the frames
+    before ``drawn.start`` in grey; an ``.svg`` of strokes has the data's unit. ``.npz`` holds
+    ``values`` (S, T, D) and ``lengths`` (S,), ``.h5`` is a store like the one trained on, ``.wav``
+    holds all of them one after another; the attribute ``full_scale`` says which value is as loud as
+    sound can be, 1 where a store has none.
 
     A store of drawn sequences has the names, unit, step, licence and further attributes (``kind``,
     ``levels``, ``latent_mean`` ...) of the one trained on, so that whatever reads that one reads
@@ -40,21 +51,34 @@ def save_sequences(
         store: The store that the model was trained on.
         checkpoint: The file that the model's weights come from.
         command: The command that drew them, for the record.
+        titles: What each of them says: above it in a picture of strokes, its text in a store.
 
     Raises:
-        ValueError: If the ending is another, or sound is asked of data that are none.
+        ValueError: If the ending is another, sound or writing is asked of data that are none, or
+            strokes that are not finite are to be drawn as .svg or .gif.
         OSError: If the file cannot be written.
     """
     check_ending(path, store)
     values, lengths = drawn.values.cpu().numpy(), drawn.lengths.cpu().numpy()
+    starts = None if drawn.start is None else drawn.start.tolist()
+    if store.attributes.get("kind") == "strokes" and path.suffix in (".svg", ".gif"):
+        strokes, look = _sequences(drawn), store.attributes
+        if path.suffix == ".gif":
+            save_pen_gif(path, strokes, look, titles=titles, starts=starts)
+        else:
+            above = _sequences(real.part(0, _REAL))
+            save_pen_svg(path, strokes, look, titles=titles, starts=starts, reference=above)
+        return
     if path.suffix in (".png", ".svg"):
         save_samples(
             path,
             values,
             lengths,
             store.attributes,
-            reference=real.values.numpy()[:16],
-            reference_lengths=real.lengths.numpy()[:16],
+            reference=real.values.numpy()[:_REAL],
+            reference_lengths=real.lengths.numpy()[:_REAL],
+            titles=titles,
+            starts=starts,
         )
         return
     if path.suffix == ".h5":
@@ -62,7 +86,8 @@ def save_sequences(
         with _writer(path, values.shape[-1], store, checkpoint, command) as writer:
             for i, length in enumerate(lengths):
                 known = None if context is None else context[i, :length]
-                writer.append(values[i, :length], "test", context=known)
+                text = None if titles is None else titles[i]
+                writer.append(values[i, :length], "test", context=known, text=text)
         return
     with written_whole(path) as partial:
         if path.suffix == ".npz":
@@ -81,6 +106,14 @@ def check_ending(path: Path, store: Store) -> None:
         raise ValueError(f"--out must end in one of {', '.join(ENDINGS)}; found {path.name!r}")
     if path.suffix == ".wav" and store.attributes.get("kind") != "audio":
         raise ValueError(f"{store.name} is not sound: choose another ending than .wav")
+    if path.suffix == ".gif" and store.attributes.get("kind") != "strokes":
+        raise ValueError(f"{store.name} holds no strokes: choose another ending than .gif")
+
+
+def _sequences(batch: Batch) -> list[npt.NDArray[np.float32]]:
+    """Cut the padding off."""
+    values, lengths = batch.values.cpu().numpy(), batch.lengths.tolist()
+    return [each[:length] for each, length in zip(values, lengths, strict=True)]
 
 
 def _writer(path: Path, features: int, store: Store, checkpoint: Path, command: str) -> StoreWriter:

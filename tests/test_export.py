@@ -17,6 +17,7 @@ from seqmdn.data import Batch, Store
 from seqmdn.export import save_sequences
 from seqmdn.files import written_whole
 from seqmdn.plotting import save_samples
+from seqmdn.plotting.page import GIVEN, INK, PEN
 from tests.small import write_store
 
 
@@ -175,7 +176,8 @@ def test_sound_is_all_sequences_one_after_another(
     ("name", "message"),
     [
         ("a.wav", "walks is not sound: choose another ending than .wav"),
-        ("a.txt", "--out must end in one of .png, .svg, .npz, .h5, .wav; found 'a.txt'"),
+        ("a.gif", "walks holds no strokes: choose another ending than .gif"),
+        ("a.txt", "--out must end in one of .png, .svg, .gif, .npz, .h5, .wav; found 'a.txt'"),
         ("a", "found 'a'"),
     ],
 )
@@ -213,3 +215,35 @@ def test_a_disk_that_is_full_keeps_the_old_file(
     with pytest.raises(OSError, match="No space left"):
         save_sequences(path, drawn, drawn, store, best)
     assert path.read_text() == "old" and not list(tmp_path.glob(".*"))
+
+
+@pytest.fixture
+def strokes(tmp_path: Path) -> Store:
+    return Store(write_store(tmp_path / "pens.h5", features=3, attributes={"kind": "strokes"}))
+
+
+def test_strokes_are_written_by_a_pen(tmp_path: Path, strokes: Store, best: Path) -> None:
+    drawn = Batch(torch.randn(3, 5, 3), torch.tensor([5, 2, 4]), start=torch.tensor([2, 0, 0]))
+    real = Batch(torch.randn(20, 6, 3), torch.full((20,), 6))
+    titles = ["a", "b", "c"]
+    for ending in ("svg", "gif", "png"):
+        save_sequences(tmp_path / f"a.{ending}", drawn, real, strokes, best, titles=titles)
+    text = (tmp_path / "a.svg").read_text()
+    assert all(f">{title}</text>" in text for title in (*titles, "real", "sampled"))
+    assert PEN in text and GIVEN in text and INK in text
+    with Image.open(tmp_path / "a.gif") as picture:
+        assert picture.format == "GIF" and picture.n_frames == 5
+    with Image.open(tmp_path / "a.png") as picture:
+        colours = {c for _, c in picture.convert("RGB").getcolors(100_000)}
+    assert any(max(abs(c - 0xAB) for c in each) < 4 for each in colours), "given frames are grey"
+
+
+def test_padding_is_not_drawn(tmp_path: Path, strokes: Store, best: Path) -> None:
+    values = torch.randn(2, 5, 3)
+    for name, more in [("a", 0.0), ("b", 9.0)]:
+        values[1, 3:] = more
+        batch = Batch(values, torch.tensor([5, 3]))
+        for ending in ("svg", "gif"):
+            save_sequences(tmp_path / f"{name}.{ending}", batch, batch, strokes, best)
+    for ending in ("svg", "gif"):
+        assert (tmp_path / f"a.{ending}").read_bytes() == (tmp_path / f"b.{ending}").read_bytes()

@@ -12,7 +12,6 @@ Connectionist Temporal Classification (Graves, Fernandez, Gomez, Schmidhuber, 20
 """
 
 import argparse
-import json
 import math
 import shlex
 import sys
@@ -33,7 +32,7 @@ from seqmdn.runs import device_name, draw, load_run, versions
 
 
 class Recogniser(nn.Module):
-    """Log-probabilities of each frame's character, or of none: frames (B, T, 3) -> (B, T, 1 + A)."""
+    """Log-probabilities of each frame's character or none: (B, T, 3) -> (B, T, 1 + A)."""
 
     def __init__(self, alphabet: str, hidden: int = 128) -> None:
         super().__init__()

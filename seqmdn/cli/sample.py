@@ -5,6 +5,7 @@ import shlex
 from pathlib import Path
 
 from seqmdn.cli.words import command_parser
+from seqmdn.data import decode
 from seqmdn.export import check_ending, save_sequences
 from seqmdn.generation import bias
 from seqmdn.heads import StrokeHead
@@ -19,7 +20,7 @@ def sample_command(words: list[str]) -> None:
     parser.add_argument("run", type=Path, help="a run's folder, or a checkpoint file")
     parser.add_argument("--num", type=int, default=16, help="number of sequences")
     parser.add_argument(
-        "--out", type=Path, required=True, help="FILE.png, .svg, .gif, .wav, .npz or .h5"
+        "--out", type=Path, required=True, help="FILE.png, .svg, .gif (strokes), .wav, .npz or .h5"
     )
     parser.add_argument(
         "--length", type=int, help="frames of each at most; as real sequences by default"
@@ -66,7 +67,8 @@ def sample_command(words: list[str]) -> None:
         seed=options.seed,
     )
     command = shlex.join(["seqmdn", "sample", *words])
-    save_sequences(options.out, drawn, real, run.data.store, run.checkpoint, command)
+    titles = None if drawn.text is None else decode(drawn.text)
+    save_sequences(options.out, drawn, real, run.data.store, run.checkpoint, command, titles)
     print(f"{options.num} sequences of {drawn.values.shape[1]} frames: {options.out}")
 
 

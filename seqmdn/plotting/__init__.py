@@ -6,8 +6,8 @@ a display. What is written is the same, byte for byte, for the same input and th
 A data set says how it wants to be seen in ``attributes``, a mapping such as a store's own, with
 
 - ``kind``: ``"image"`` (pixels in reading order, however many a frame), ``"strokes"`` (frames
-  ``[dx, dy, end]``, the pen lifted after a frame with ``end`` = 1), ``"audio"`` (a waveform, cut
-  into frames) or ``"series"``, the default;
+  ``[dx, dy, end, ...]``, the pen lifted after a frame with ``end`` = 1; what follows is not drawn),
+  ``"audio"`` (a waveform, cut into frames) or ``"series"``, the default;
 - ``height`` and ``width``, needed for images, and ``levels``: their values lie between 0 and that
   (without it, between the extremes of the first row);
 - ``features``: their names; ``unit``: the unit of their values;
@@ -24,23 +24,41 @@ __all__ = [
     "CostSummary",
     "CurveSummary",
     "ModelSummary",
+    "StrokeDensity",
+    "attention_figure",
     "calibration_figure",
     "check_ending",
     "comparison_figure",
     "curves_figure",
+    "density_along",
     "image_grid",
     "pareto_figure",
+    "save_attention",
+    "save_pen_gif",
+    "save_pen_svg",
     "save_samples",
+    "save_stroke_density",
     "series_plot",
+    "stroke_density_figure",
     "stroke_lines",
     "sweep_figure",
 ]
 
+from seqmdn.plotting.animation import save_pen_gif
+from seqmdn.plotting.attention import attention_figure, save_attention
 from seqmdn.plotting.calibration import CalibrationSummary, calibration_figure
-from seqmdn.plotting.cells import image_grid, stroke_lines
+from seqmdn.plotting.cells import image_grid
 from seqmdn.plotting.comparison import ModelSummary, comparison_figure
 from seqmdn.plotting.curves import CurveSummary, curves_figure
 from seqmdn.plotting.page import check_ending
 from seqmdn.plotting.pareto import CostSummary, pareto_figure
+from seqmdn.plotting.pen import save_pen_svg
 from seqmdn.plotting.samples import save_samples, series_plot
+from seqmdn.plotting.stroke_density import (
+    StrokeDensity,
+    density_along,
+    save_stroke_density,
+    stroke_density_figure,
+)
+from seqmdn.plotting.strokes import stroke_lines
 from seqmdn.plotting.sweep import CellSummary, sweep_figure

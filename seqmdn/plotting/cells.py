@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
-__all__ = ["cell_aspect", "draw_images", "draw_strokes", "image_grid", "stroke_lines"]
+__all__ = ["cell_aspect", "draw_images", "draw_strokes", "image_grid", "is_writing"]
 
 from collections.abc import Mapping, Sequence
+from itertools import takewhile
 from typing import Any
 
 import numpy as np
@@ -12,7 +13,10 @@ import numpy.typing as npt
 from matplotlib.axes import Axes
 from matplotlib.collections import LineCollection
 
+from seqmdn.plotting.page import GIVEN
 from seqmdn.plotting.rows import Array, Row, kind_of
+from seqmdn.plotting.sheet import WRITING
+from seqmdn.plotting.strokes import part_at, stroke_lines
 
 # A line of one point would not be drawn; this one, shorter than its width, is a dot.
 _DOT = np.array([[-0.005, 0.0], [0.005, 0.0]])
@@ -67,46 +71,24 @@ def image_grid(
     return sheet[..., 0] if shade.shape[-1] == 1 else sheet
 
 
-def stroke_lines(values: npt.ArrayLike, resolution: float | None = None) -> list[Array]:
-    """Follow the pen: one line of points (P, 2) for each time it touches the paper.
-
-    Args:
-        values: The frames [dx, dy, end], (T, 3). The pen starts at the origin, moves by (dx, dy),
-            draws there, and is lifted after a frame whose ``end`` is above 1/2.
-        resolution: The step of the grid that pen points lie on. Offsets are rounded to it, which
-            takes away what noise a model of such data was trained under: the sum of many offsets
-            would add it up. None leaves them as they are.
-
-    Raises:
-        ValueError: If a frame does not have three values, or the resolution is not positive.
-
-    Example:
-        >>> [line.tolist() for line in stroke_lines([[1, 0, 0], [0, 1, 1], [2, 0, 1]])]
-        [[[1.0, 0.0], [1.0, 1.0]], [[3.0, 1.0]]]
-    """
-    frames = np.asarray(values, dtype=np.float64)  # (T, 3)
-    if frames.ndim != 2 or frames.shape[1] != 3:
-        raise ValueError(f"expected frames [dx, dy, end], (T, 3); found {frames.shape}")
-    if resolution is not None and not resolution > 0:
-        raise ValueError(f"expected a resolution above 0, or None; found {resolution}")
-    offsets = frames[:, :2]
-    if resolution is not None:
-        offsets = resolution * np.rint(offsets / resolution)
-    points = offsets.cumsum(axis=0)  # (T, 2)
-    lifted = np.flatnonzero(frames[:, 2] > 0.5) + 1
-    return [line for line in np.split(points, lifted) if len(line)]
-
-
 def cell_aspect(rows: Sequence[Row], attributes: Mapping[str, Any]) -> float:
-    """Give the width of a cell whose height is 1: of the images, or of the first row's drawings."""
+    """Give the width of a cell whose height is 1.
+
+    It is that of the images, or of the first row's drawings, those of rows without a name below it
+    included. Where most of these are writing, a cell holds the widest and the highest of all rows.
+    """
     if kind_of(attributes) == "image":
         height, width = _image_size(attributes)
         return width / height
-    resolution = attributes.get("resolution")
-    lines = [stroke_lines(each, resolution) for each in rows[0].sequences if len(each)]
-    sizes = [np.ptp(np.concatenate(each), axis=0) for each in lines]
-    ratios = [across / down for across, down in sizes if across > 0 and down > 0]
-    return float(np.clip(np.median(ratios), 1.0, 8.0)) if ratios else 1.0
+    if is_writing(rows, attributes):
+        across, down = _largest(rows, attributes)
+        return float(np.clip(across / down, WRITING, 8.0))
+    return float(np.clip(_usual_aspect(rows, attributes), 1.0, 8.0))
+
+
+def is_writing(rows: Sequence[Row], attributes: Mapping[str, Any]) -> bool:
+    """Say whether most drawings of the first row are words: nearly twice as wide as high."""
+    return kind_of(attributes) == "strokes" and _usual_aspect(rows, attributes) > WRITING
 
 
 def draw_images(axes: Axes, rows: Sequence[Row], attributes: Mapping[str, Any]) -> list[float]:
@@ -135,29 +117,85 @@ def draw_images(axes: Axes, rows: Sequence[Row], attributes: Mapping[str, Any]) 
 
 
 def draw_strokes(axes: Axes, rows: Sequence[Row], attributes: Mapping[str, Any]) -> list[float]:
-    """Draw rows of pen drawings and give the height at which the middle of each row lies."""
+    """Draw rows of pen drawings and give the height at which the middle of each row lies.
+
+    A drawing fills its cell but for a margin; writing begins at the left of its cell, and has one
+    scale in all rows. What a model was given is grey.
+    """
     aspect = cell_aspect(rows, attributes)
+    writing = is_writing(rows, attributes)
+    titled = any(title for row in rows for title in row.titles)
+    room = np.array([0.84 * aspect, 0.66 if titled else 0.84])
+    most = (room / _largest(rows, attributes)).min() if writing else np.inf
     # The vertical axis of the picture counts downwards, as most pens do.
     upright = np.array([1.0, -1.0 if attributes.get("y_axis") == "up" else 1.0])
     for index, row in enumerate(rows):
         for column, frames in enumerate(row.sequences):
-            lines = stroke_lines(frames, attributes.get("resolution"))
-            lines = [line for line in lines if np.isfinite(line).all()]
-            if not lines:
+            left = (column + 0.08) * aspect
+            if row.titles:
+                axes.text(
+                    left if writing else (column + 0.5) * aspect,
+                    index + 0.04,
+                    row.titles[column],
+                    fontsize=7,
+                    color="#777777",
+                    ha="left" if writing else "center",
+                    va="top",
+                    parse_math=False,
+                )
+            found = stroke_lines(frames, attributes.get("resolution"))
+            given, own = part_at(found, row.starts[column] if row.starts else 0)
+            inks = [GIVEN] * len(given) + [row.colour] * len(own)
+            whole = [(line, ink) for line, ink in zip(given + own, inks, strict=True)]
+            whole = [(line, ink) for line, ink in whole if np.isfinite(line).all()]
+            if not whole:
                 continue
-            points = np.concatenate(lines)
+            points = np.concatenate([line for line, _ in whole])
             low, high = points.min(axis=0), points.max(axis=0)
-            # A drawing fills its cell but for a margin and keeps its own proportions.
-            scale = 0.84 * (np.array([aspect, 1.0]) / np.maximum(high - low, 1e-9)).min()
-            centre = np.array([(column + 0.5) * aspect, index + 0.5])
-            placed = [centre + (line - (low + high) / 2) * scale * upright for line in lines]
+            # A drawing keeps its own proportions.
+            scale = min((room / np.maximum(high - low, 1e-9)).min(), most)
+            middle = left + scale * (high - low)[0] / 2 if writing else (column + 0.5) * aspect
+            centre = np.array([middle, index + 0.5 + (0.84 - room[1]) / 2])
+            placed = [centre + (line - (low + high) / 2) * scale * upright for line, _ in whole]
             placed = [line if len(line) > 1 else line + _DOT for line in placed]
             axes.add_collection(
-                LineCollection(placed, colors=row.colour, linewidths=0.9, capstyle="round")
+                LineCollection(
+                    placed, colors=[ink for _, ink in whole], linewidths=0.9, capstyle="round"
+                )
             )
     across = max(len(row.sequences) for row in rows)
     axes.set(xlim=(0, across * aspect), ylim=(len(rows), 0), aspect="equal")
     return [index + 0.5 for index in range(len(rows))]
+
+
+def _first(rows: Sequence[Row]) -> list[Row]:
+    """Give the first row and those that go on with it."""
+    return [rows[0], *takewhile(lambda row: not row.name, rows[1:])]
+
+
+def _usual_aspect(rows: Sequence[Row], attributes: Mapping[str, Any]) -> float:
+    sizes = _sizes(_first(rows), attributes)
+    ratios = [across / down for across, down in sizes if across > 0 and down > 0]
+    return float(np.median(ratios)) if ratios else 1.0
+
+
+def _sizes(rows: Sequence[Row], attributes: Mapping[str, Any]) -> list[Array]:
+    """Give width and height of all drawings that are finite and not empty."""
+    resolution = attributes.get("resolution")
+    frames = [each for row in rows for each in row.sequences if len(each)]
+    points = [np.concatenate(stroke_lines(each, resolution)) for each in frames]
+    return [np.ptp(each, axis=0) for each in points if np.isfinite(each).all()]
+
+
+def _largest(rows: Sequence[Row], attributes: Mapping[str, Any]) -> Array:
+    """Give the width of the widest and the height of the highest drawing.
+
+    Those more than three times as large as is usual in the first row do not count: they would make
+    all others small.
+    """
+    usual = np.median(_sizes(_first(rows), attributes), axis=0).max()
+    counted = [size for size in _sizes(rows, attributes) if size.max() <= 3 * usual]
+    return np.maximum(np.max(counted, axis=0), 1e-9)
 
 
 def _image_size(attributes: Mapping[str, Any]) -> tuple[int, int]:

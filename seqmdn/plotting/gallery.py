@@ -11,11 +11,12 @@ from typing import Any
 import numpy as np
 from matplotlib.figure import FigureBase
 
-from seqmdn.plotting.cells import cell_aspect, draw_images, draw_strokes
+from seqmdn.plotting.cells import cell_aspect, draw_images, draw_strokes, is_writing
 from seqmdn.plotting.page import shaded
 from seqmdn.plotting.rows import Row, kind_of
 
 _WIDEST = 16  # square pictures beside each other
+_WORDS = 12  # the same for drawings that are read
 _FEATURES = 4  # curves of one sequence beside each other
 
 
@@ -27,6 +28,10 @@ def in_cells(attributes: Mapping[str, Any]) -> bool:
 def across(rows: Sequence[Row], attributes: Mapping[str, Any]) -> int:
     """Give the number of pictures that stand beside each other."""
     most = max(len(row.sequences) for row in rows)
+    if is_writing(rows, attributes):
+        # Fewer, to be read, and as many in each line as in the others.
+        wide = max(1, round(_WORDS / cell_aspect(rows, attributes)))
+        return -(-most // -(-most // wide))
     return min(most, max(1, round(_WIDEST / cell_aspect(rows, attributes))))
 
 

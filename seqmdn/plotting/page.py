@@ -2,7 +2,18 @@
 
 from __future__ import annotations
 
-__all__ = ["INK", "LIMIT", "check_ending", "colour", "line_style", "shaded", "style", "write"]
+__all__ = [
+    "GIVEN",
+    "INK",
+    "LIMIT",
+    "PEN",
+    "check_ending",
+    "colour",
+    "line_style",
+    "shaded",
+    "style",
+    "write",
+]
 
 import io
 import os
@@ -19,6 +30,8 @@ from PIL import Image
 from seqmdn.files import written_whole
 
 INK = "#333333"
+PEN = "#1B2F6B"  # what models write with, where there is one model
+GIVEN = "#ABABAB"  # what a model was given and did not write itself
 # How the line of what no model can go below looks, in a picture and in its legend.
 LIMIT: dict[str, Any] = {"color": INK, "linestyle": (0, (4, 3)), "linewidth": 0.9}
 

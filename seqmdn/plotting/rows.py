@@ -4,7 +4,7 @@ from __future__ import annotations
 
 __all__ = ["Array", "Row", "kind_of"]
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, Self
 
@@ -24,15 +24,37 @@ class Row:
         name: What stands beside the row; may be empty.
         colour: The colour of its lines.
         sequences: The frames of each, (T, D) without padding.
+        titles: What stands above each; empty for none.
+        starts: The number of first frames of each that were given to the model; empty for none.
+
+    Raises:
+        ValueError: If there are titles or starts, but not one a sequence.
     """
 
     name: str
     colour: str
     sequences: tuple[Array, ...]
+    titles: tuple[str, ...] = ()
+    starts: tuple[int, ...] = ()
+
+    def __post_init__(self) -> None:
+        for what, found in (("titles", self.titles), ("starts", self.starts)):
+            if found and len(found) != len(self.sequences):
+                raise ValueError(
+                    f"{self.name}: expected {len(self.sequences)} {what}, one a sequence; "
+                    f"found {len(found)}"
+                )
 
     @classmethod
     def of(
-        cls, name: str, colour: str, values: npt.ArrayLike, lengths: npt.ArrayLike | None = None
+        cls,
+        name: str,
+        colour: str,
+        values: npt.ArrayLike,
+        lengths: npt.ArrayLike | None = None,
+        *,
+        titles: Sequence[str] | None = None,
+        starts: npt.ArrayLike | None = None,
     ) -> Self:
         """Make a row of padded sequences.
 
@@ -41,9 +63,11 @@ class Row:
             colour: The colour of its lines.
             values: The sequences, (N, T, D).
             lengths: The frames of each that count, (N,); None if all T do.
+            titles: What stands above each, N words.
+            starts: The first frames of each that were given to the model, (N,).
 
         Raises:
-            ValueError: If there is no sequence, or the lengths do not fit.
+            ValueError: If there is no sequence, or the lengths, titles or starts do not fit.
         """
         frames = np.asarray(values, dtype=np.float64)
         if frames.ndim != 3 or not len(frames):
@@ -54,11 +78,19 @@ class Row:
             raise ValueError(
                 f"{name}: expected {count} lengths between 0 and {time}; found {ends.tolist()}"
             )
-        return cls(name, colour, tuple(each[:end] for each, end in zip(frames, ends, strict=True)))
+        sequences = tuple(each[:end] for each, end in zip(frames, ends, strict=True))
+        given = () if starts is None else tuple(np.asarray(starts).ravel().tolist())
+        return cls(name, colour, sequences, tuple(titles or ()), given)
 
     def part(self, start: int, stop: int, name: str | None = None) -> Row:
         """Take some of the sequences, under another name if one is given."""
-        return Row(self.name if name is None else name, self.colour, self.sequences[start:stop])
+        return Row(
+            self.name if name is None else name,
+            self.colour,
+            self.sequences[start:stop],
+            self.titles[start:stop],
+            self.starts[start:stop],
+        )
 
 
 def kind_of(attributes: Mapping[str, Any]) -> str:

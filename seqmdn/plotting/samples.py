@@ -56,6 +56,9 @@ def save_samples(
     attributes: Mapping[str, Any],
     reference: npt.ArrayLike | None = None,
     reference_lengths: npt.ArrayLike | None = None,
+    *,
+    titles: Sequence[str] | None = None,
+    starts: npt.ArrayLike | None = None,
 ) -> None:
     """Write sampled sequences, below real ones if there are any, as .png or .svg.
 
@@ -69,13 +72,17 @@ def save_samples(
         attributes: How the data want to be seen (:mod:`seqmdn.plotting`).
         reference: Real sequences, (M, T', D).
         reference_lengths: The frames of each of them, (M,); None if all T' count.
+        titles: What stands above each sample, N words; shown above drawings only.
+        starts: How many first frames of each were given to the model, (N,): of drawings, these are
+            grey.
 
     Raises:
-        ValueError: If the ending is another, or the values do not fit their ``kind``.
+        ValueError: If the ending is another, the values do not fit their ``kind``, or titles or
+            starts are not one a sample.
         OSError: If the file cannot be written.
     """
     check_ending(path)
-    blocks = [Row.of("sampled", colour(0), values, lengths)]
+    blocks = [Row.of("sampled", colour(0), values, lengths, titles=titles, starts=starts)]
     if reference is not None:
         blocks.insert(0, Row.of("real", INK, reference, reference_lengths))
     rows = []

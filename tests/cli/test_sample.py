@@ -90,11 +90,9 @@ def test_sample_takes_seed_prime_and_temperature(small_run: Path, tmp_path: Path
     ("options", "message"),
     [
         (["--out", "a.wav"], "walks is not sound: choose another ending than .wav"),
-        (["--out", "a.gif"], "--out must end in one of .png, .svg, .npz, .h5, .wav; found 'a.gif'"),
-        (
-            ["--out", "a.npz", "--prime", "9"],
-            "prime must be a number of frames up to 4, or a share below 1",
-        ),
+        (["--out", "a.gif"], "walks holds no strokes: choose another ending than .gif"),
+        (["--out", "a.jpg"], "must end in one of .png, .svg, .gif, .npz, .h5, .wav; found 'a.jpg'"),
+        (["--out", "a.npz", "--prime", "9"], "prime must be a number of frames up to 4"),
         (["--out", "a.npz", "--temperature", "0"], "temperatures must be positive"),
         (["--out", "a.npz", "--length", "0"], "length must be at least 1, found 0"),
         (["--out", "a.npz", "--split", "tset"], "expected a split of train, valid, test"),

@@ -1,10 +1,14 @@
 import numpy as np
 import pytest
 from matplotlib.collections import LineCollection
+from matplotlib.colors import to_hex
 from matplotlib.figure import Figure
 
-from seqmdn.plotting.cells import cell_aspect, draw_images, draw_strokes, image_grid, stroke_lines
+from seqmdn.plotting.cells import cell_aspect, draw_images, draw_strokes, image_grid, is_writing
+from seqmdn.plotting.page import GIVEN
 from seqmdn.plotting.rows import Row
+from seqmdn.plotting.sheet import WRITING
+from seqmdn.plotting.strokes import stroke_lines
 
 SQUARE = {"kind": "image", "height": 2, "width": 2}
 STROKES = {"kind": "strokes"}
@@ -46,33 +50,16 @@ def test_pixels_that_make_no_image_are_refused(shape: tuple[int, ...]) -> None:
         image_grid(np.zeros(shape), 2, 2)
 
 
-def test_pen_lines() -> None:
-    frames = [[1, 1, 0], [2, 0, 1], [0, 3, 0.2], [1, 0, 0.9], [1, 1, 0]]
-    lines = [line.tolist() for line in stroke_lines(frames)]
-    assert lines == [[[1, 1], [3, 1]], [[3, 4], [4, 4]], [[5, 5]]]
-    assert stroke_lines(np.zeros((0, 3))) == []
-    with pytest.raises(ValueError, match=r"\[dx, dy, end\]"):
-        stroke_lines(np.zeros((4, 2)))
-
-
 def test_pen_points_are_put_on_their_grid() -> None:
     levels = np.array([[2, 0, 0], [0, 1, 0], [-1, 1, 1], [0, 0, 1]]) * [0.5, 0.5, 1.0]
     noise = np.random.default_rng(0).uniform(-0.24, 0.24, size=(4, 2))
-    noisy = levels + np.pad(noise, ((0, 0), (0, 1)))
-    for found, expected in zip(stroke_lines(noisy, 0.5), stroke_lines(levels), strict=True):
-        np.testing.assert_array_equal(found, expected)
-    assert not np.array_equal(stroke_lines(noisy)[0], stroke_lines(levels)[0])
-    rows = {
-        name: [Row.of("real", "#000000", [each])] for name, each in [("n", noisy), ("l", levels)]
-    }
-    drawn = {}
-    for name, row in rows.items():
+    drawn = []
+    for frames in (levels + np.pad(noise, ((0, 0), (0, 1))), levels):
         axes = Figure().add_subplot()
-        draw_strokes(axes, row, {**STROKES, "resolution": 0.5})
-        drawn[name] = np.concatenate(axes.collections[0].get_segments())
-    np.testing.assert_array_equal(drawn["n"], drawn["l"])
-    with pytest.raises(ValueError, match="resolution above 0, or None; found 0"):
-        stroke_lines(noisy, 0)
+        row = Row.of("real", "#000000", [frames])
+        draw_strokes(axes, [row], {**STROKES, "resolution": 0.5})
+        drawn.append(np.concatenate(axes.collections[0].get_segments()))
+    np.testing.assert_array_equal(*drawn)
 
 
 def test_rows_of_images_share_their_limits() -> None:
@@ -110,7 +97,7 @@ def test_images_need_a_size() -> None:
 @pytest.mark.parametrize(("y_axis", "upright"), [("down", 1.0), ("up", -1.0)])
 def test_drawings_fill_their_cell_and_stay_in_it(y_axis: str, upright: float) -> None:
     rng = np.random.default_rng(0)
-    values = rng.normal(size=(3, 9, 3)) * [40.0, 7.0, 1.0]
+    values = rng.normal(size=(3, 9, 3)) * [6.0, 7.0, 1.0]
     values[1] *= [1e-3, 1e-3, 1.0]
     values[:, :, 2] = np.arange(9) == 4
     rows = [Row.of("real", "#112233", values), Row.of("model", "#445566", values[:2])]
@@ -118,7 +105,7 @@ def test_drawings_fill_their_cell_and_stay_in_it(y_axis: str, upright: float) ->
     axes = Figure().add_subplot()
     assert draw_strokes(axes, rows, attributes) == [0.5, 1.5]
     aspect = cell_aspect(rows, attributes)
-    assert aspect > 1.0
+    assert 1.0 < aspect < WRITING
     drawn = [each for each in axes.collections if isinstance(each, LineCollection)]
     assert len(drawn) == 5
     for place, collection in enumerate(drawn):
@@ -147,6 +134,52 @@ def test_a_dot_is_drawn() -> None:
     draw_strokes(axes, [Row.of("real", "#000000", [[[0, 0, 1], [2, 2, 0], [2, 0, 1]]])], STROKES)
     dot, line = axes.collections[0].get_segments()
     assert 0.0 < np.ptp(dot[:, 0]) < 0.02 < np.ptp(line[:, 0])
+
+
+def _words(*widths: float) -> np.ndarray:
+    """One stroke each, 10 high and as wide as it says, with a fourth column."""
+    return np.array([[[0, 0, 0, 9], [each / 2, 10, 0, 9], [each / 2, -4, 1, 9]] for each in widths])
+
+
+def test_words_have_one_scale_and_begin_at_the_left() -> None:
+    low = _words(30) * [1, 0.5, 1, 1]
+    rows = [Row.of("real", "#000000", _words(20, 40)), Row.of("", "#000000", low)]
+    assert is_writing(rows, STROKES) and cell_aspect(rows, STROKES) == pytest.approx(4.0)
+    axes = Figure().add_subplot()
+    draw_strokes(axes, rows, STROKES)
+    boxes = [np.concatenate(each.get_segments()) for each in axes.collections]
+    sizes = [np.ptp(box, axis=0) for box in boxes]
+    np.testing.assert_allclose(sizes, 0.084 * np.array([[20, 10], [40, 10], [30, 5]]))
+    left = [box[:, 0].min() for box in boxes]
+    np.testing.assert_allclose(left, [0.32, 4.32, 0.32])
+
+
+def test_a_word_that_runs_away_leaves_the_others_their_size() -> None:
+    sizes = []
+    for last in (20, 2000):
+        axes = Figure().add_subplot()
+        row = Row.of("real", "#000000", _words(20, 20, 20, last))
+        draw_strokes(axes, [row], STROKES)
+        boxes = [np.concatenate(each.get_segments()) for each in axes.collections]
+        sizes.append([np.ptp(box, axis=0) for box in boxes])
+        assert boxes[3][:, 0].max() <= 4 * cell_aspect([row], STROKES)
+    np.testing.assert_allclose(sizes[0][:3], sizes[1][:3])
+
+
+def test_titles_stand_above_what_was_given_is_grey() -> None:
+    values = _words(20, 30)
+    row = Row.of("model", "#112233", values, titles=["a $x", "b"], starts=[2, 0])
+    axes = Figure().add_subplot()
+    draw_strokes(axes, [row], STROKES)
+    assert [text.get_text() for text in axes.texts] == ["a $x", "b"]
+    axes.figure.draw_without_rendering()
+    given, own = axes.collections[0].get_segments()
+    inks = [to_hex(each) for each in axes.collections[0].get_colors()]
+    assert inks == [GIVEN.lower(), "#112233"] and len(given) == 2 and len(own) == 2
+    np.testing.assert_array_equal(given[-1], own[0])
+    assert [to_hex(each) for each in axes.collections[1].get_colors()] == ["#112233"]
+    tops = [np.concatenate(each.get_segments())[:, 1].min() for each in axes.collections]
+    assert min(tops) > 0.2, "room for the title"
 
 
 def test_pixels_that_are_not_numbers_are_white() -> None:

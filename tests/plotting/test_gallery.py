@@ -75,6 +75,14 @@ def test_wide_pictures_are_fewer_in_a_row() -> None:
     assert across([Row.of("real", "#333333", np.zeros((3, 8, 3)))], {"kind": "strokes"}) == 3
 
 
+def test_words_are_few_in_a_row_and_as_many_in_each() -> None:
+    for wide, count in [(40.0, 3), (80.0, 2)]:
+        frames = np.tile([[0.0, 0.0, 0.0], [wide, 10.0, 1.0]], (15, 1, 1))
+        assert across([Row.of("real", "#333333", frames)], {"kind": "strokes"}) == count
+    words = np.tile([[0.0, 0.0, 0.0], [40.0, 10.0, 1.0]], (4, 1, 1))
+    assert across([Row.of("real", "#333333", words)], {"kind": "strokes"}) == 2, "and not 3 and 1"
+
+
 def test_height_grows_with_the_rows() -> None:
     for attributes in ({}, {"kind": "image", "height": 5, "width": 3}):
         heights = [gallery_height(ROWS[:count], attributes, 8.0) for count in (1, 2)]

@@ -37,3 +37,13 @@ def test_kind() -> None:
     assert kind_of({}) == "series" and kind_of({"kind": "image"}) == "image"
     with pytest.raises(ValueError, match="among image, strokes, series, audio; found 'film'"):
         kind_of({"kind": "film"})
+
+
+def test_titles_and_starts_stay_with_their_sequences() -> None:
+    row = Row.of("a", "#000000", np.zeros((3, 4, 2)), titles=["x", "y", "z"], starts=[0, 1, 2])
+    part = row.part(1, 3)
+    assert part.titles == ("y", "z") and part.starts == (1, 2) and len(part.sequences) == 2
+    assert Row.of("a", "#000000", np.zeros((3, 4, 2))).part(1, 2).titles == ()
+    for wrong in ({"titles": ["x"]}, {"starts": [1, 2]}):
+        with pytest.raises(ValueError, match="a: expected 3 (titles|starts), one a sequence"):
+            Row.of("a", "#000000", np.zeros((3, 4, 2)), **wrong)

@@ -84,6 +84,17 @@ def test_the_first_series_of_each_have_a_row(
         np.testing.assert_array_equal(row.sequences[0], frames)
 
 
+def test_titles_and_starts_are_those_of_the_samples(tmp_path: Path) -> None:
+    values, look = RNG.normal(size=(2, 9, 4)), {"kind": "strokes"}
+    pictures = {}
+    for name, more in [("a", {}), ("b", {"titles": ["x", "y"]}), ("c", {"starts": [5, 0]})]:
+        save_samples(tmp_path / f"{name}.png", values, None, look, values[:1], **more)
+        pictures[name] = (tmp_path / f"{name}.png").read_bytes()
+    assert len(set(pictures.values())) == 3
+    with pytest.raises(ValueError, match="sampled: expected 2 titles, one a sequence; found 1"):
+        save_samples(tmp_path / "d.png", values, None, look, titles=["x"])
+
+
 def test_svg_and_folders_are_made(tmp_path: Path) -> None:
     path = tmp_path / "new" / "a.svg"
     save_samples(path, RNG.normal(size=(2, 9, 3)), [9, 4], {"kind": "strokes"})

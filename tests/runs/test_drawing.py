@@ -26,6 +26,8 @@ def test_draws_are_like_real_sequences(small_run: Path) -> None:
 def test_primed_draws_begin_as_real_ones(small_run: Path) -> None:
     run = load_run(small_run)
     drawn, real = draw(run, num=3, prime=2, split="valid")
+    assert drawn.start is not None and drawn.start.tolist() == [2, 2, 2]
+    assert draw(run, num=3)[0].start is None
     assert torch.equal(drawn.values[:, :2], real.values[:, :2])
     assert not torch.equal(drawn.values[:, 2:4], real.values[:, 2:4])
     with pytest.raises(ValueError, match="prime must be a number of frames up to 4, .* found 5"):
