@@ -6,12 +6,20 @@ from typing import Any
 
 import numpy as np
 import numpy.typing as npt
+from torch import Tensor
 
 from seqmdn.data import Batch, Store, StoreWriter, file_sha256
 from seqmdn.files import written_whole
-from seqmdn.plotting import save_pen_gif, save_pen_svg, save_samples
+from seqmdn.plotting import (
+    save_attention,
+    save_pen_gif,
+    save_pen_svg,
+    save_samples,
+    save_stroke_density,
+)
+from seqmdn.runs import Writing
 
-__all__ = ["check_ending", "save_sequences"]
+__all__ = ["check_ending", "save_sequences", "save_writing"]
 
 ENDINGS = (".png", ".svg", ".gif", ".npz", ".h5", ".wav")
 
@@ -98,6 +106,36 @@ def save_sequences(
             sound = np.concatenate([v[:n].ravel() for v, n in zip(values, lengths, strict=True)])
             sound = sound / float(store.attributes.get("full_scale", 1.0))
             soundfile.write(partial, sound, int(store.attributes["sample_rate"]))
+
+
+def save_writing(path: Path, what: str, writing: Writing, store: Store) -> None:
+    """Write what a model saw and expected along a sequence as .png or .svg.
+
+    Args:
+        path: The file, written whole or not at all.
+        what: ``"attention"``, the weights of the text's characters at each point, or ``"density"``,
+            the sum of the densities of each point given those before.
+        writing: Of :func:`seqmdn.runs.look_along`.
+        store: The store that the model was trained on.
+
+    Raises:
+        ValueError: If the ending is another, or attention is asked of a model that reads no texts.
+        OSError: If the file cannot be written.
+    """
+    frames, look = writing.frames.numpy(), store.attributes
+    if what == "density":
+        density = writing.density
+
+        def log_prob(offsets: Tensor) -> Tensor:  # (N, T, 2) -> (N, T)
+            return density.log_prob(offsets.unsqueeze(1)).squeeze(1)
+
+        save_stroke_density(
+            path, log_prob, lambda count: density.sample((count,)).squeeze(1), frames, look
+        )
+        return
+    if writing.weights is None or writing.text is None:
+        raise ValueError("the model reads no texts: there is no attention to show")
+    save_attention(path, writing.weights.numpy(), writing.text, frames, look)
 
 
 def check_ending(path: Path, store: Store) -> None:

@@ -13,7 +13,7 @@ from seqmdn.heads import StrokeHead
 from seqmdn.metrics import DensityReport
 from seqmdn.models import DensityModel, SequenceModel
 
-__all__ = ["score_densities"]
+__all__ = ["continuous_part", "score_densities"]
 
 _VALUES = 2**22  # numbers drawn at a time
 
@@ -62,15 +62,32 @@ def score_densities(
         for part in _parts(batch, draws):
             part = move_data_to_device(part, device)
             distribution, mask = model.distributions(part)
-            density, values = _continuous(distribution, model.transform, part.values)
+            density, values = continuous_part(distribution, model.transform, part.values)
             report.update(density, values, mask, part.observed)
     return report
 
 
-def _continuous(
+def continuous_part(
     distribution: Distribution, transform: Transform, values: Tensor
 ) -> tuple[Flowed, Tensor]:
-    """Return the density of what has one, in the data's units, and its values (B, T, C)."""
+    """Return the density of what has one, in the data's units, and its values ``(B, T, C)``.
+
+    Args:
+        distribution: Of frames in the transform's units, batch shape ``(B, T)``.
+        transform: Of the model.
+        values: Frames ``(B, T, D)``, in the data's units.
+
+    Raises:
+        ValueError: If the frames have bits, and the transform is not of what stands before them.
+
+    Example:
+        >>> model = SequenceModel(3, head=StrokeHead, transform=Partial)
+        >>> batch = Batch(values=torch.zeros(1, 5, 3), lengths=torch.tensor([5]))
+        >>> distribution, _ = model.distributions(batch)
+        >>> density, values = continuous_part(distribution, model.transform, batch.values)
+        >>> density.event_shape, values.shape
+        (torch.Size([2]), torch.Size([1, 5, 2]))
+    """
     if not isinstance(distribution, Joint):
         return Flowed(distribution, transform), values
     C = distribution.columns

@@ -6,10 +6,10 @@ from pathlib import Path
 
 from seqmdn.cli.words import command_parser
 from seqmdn.data import decode
-from seqmdn.export import check_ending, save_sequences
+from seqmdn.export import check_ending, save_sequences, save_writing
 from seqmdn.generation import bias
 from seqmdn.heads import StrokeHead
-from seqmdn.runs import draw, load_run, read_style
+from seqmdn.runs import draw, load_run, look_along, read_style
 
 __all__ = ["sample_command"]
 
@@ -49,6 +49,13 @@ def sample_command(words: list[str]) -> None:
     parser.add_argument("--scale", type=float, default=1.0, help="temperature of the covariances")
     parser.add_argument("--bits", type=float, default=1.0, help="temperature of ends of strokes")
     parser.add_argument("--temperature", type=float, help="all of them at once")
+    parser.add_argument(
+        "--show",
+        choices=["drawn", "attention", "density"],
+        default="drawn",
+        help="of strokes, in .png or .svg: what is drawn; or of the first, the weights of the "
+        "text's characters, or the density of each point given those before",
+    )
     parser.add_argument("--seed", type=int, default=0)
     parser.add_argument("--data", type=Path, help="another store than the one it was trained on")
     options = parser.parse_args(words)
@@ -67,6 +74,10 @@ def sample_command(words: list[str]) -> None:
         seed=options.seed,
     )
     command = shlex.join(["seqmdn", "sample", *words])
+    if options.show != "drawn":
+        save_writing(options.out, options.show, look_along(run, drawn), run.data.store)
+        print(f"{options.show} along a sequence of {int(drawn.lengths[0])} frames: {options.out}")
+        return
     titles = None if drawn.text is None else decode(drawn.text)
     save_sequences(options.out, drawn, real, run.data.store, run.checkpoint, command, titles)
     print(f"{options.num} sequences of {drawn.values.shape[1]} frames: {options.out}")

@@ -9,6 +9,7 @@ the file alone, and is read with ``weights_only=True``: nothing in it is execute
 from seqmdn.runs.curves import learning_clock, learning_curve
 from seqmdn.runs.drawing import draw
 from seqmdn.runs.fitting import Interrupted, Report, fit
+from seqmdn.runs.looking import Writing, look_along
 from seqmdn.runs.run import Run, load_run
 from seqmdn.runs.scoring import device_name, evaluate, score, versions
 from seqmdn.runs.style import read_style
@@ -17,6 +18,7 @@ __all__ = [
     "Interrupted",
     "Report",
     "Run",
+    "Writing",
     "device_name",
     "draw",
     "evaluate",
@@ -24,6 +26,7 @@ __all__ = [
     "learning_clock",
     "learning_curve",
     "load_run",
+    "look_along",
     "read_style",
     "score",
     "versions",
