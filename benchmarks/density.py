@@ -17,9 +17,9 @@ from torch import Tensor
 
 from benchmarks import opponents
 from benchmarks.measure import Comparison, Work, compare, peak_memory, profiled
+from benchmarks.readme import put
 from benchmarks.steps import draws, flow_step, step
 
-README = Path(__file__).parent / "README.md"
 BEGIN, END = "<!-- begin: python -m benchmarks.density -->", "<!-- end -->"
 
 HEADER = (
@@ -173,10 +173,8 @@ def main(arguments: list[str] | None = None) -> None:
     print(machine, end="\n\n")
     lines = measure(chosen, options.threads, options.repeats)
     if options.write:
-        text = README.read_text()
-        before, rest = text.split(BEGIN)
         table = "\n".join([machine, f"At most {options.repeats} pairs a row.", "", *lines])
-        README.write_text(f"{before}{BEGIN}\n{table}\n{END}{rest.split(END)[1]}")
+        put(BEGIN, END, table)
 
 
 if __name__ == "__main__":

@@ -10,7 +10,6 @@ import argparse
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 from functools import partial
-from pathlib import Path
 
 import torch
 import zuko
@@ -18,11 +17,11 @@ from torch import Tensor, nn
 
 from benchmarks.density import hardware
 from benchmarks.measure import Comparison, Work, compare, profiled
+from benchmarks.readme import put
 from seqmdn.distributions import Flowed
 from seqmdn.flows import AffineCoupling, MaskedAutoregressive, SplineCoupling
 from seqmdn.heads import FlowMixtureHead, MixtureHead
 
-README = Path(__file__).parent / "README.md"
 BEGIN, END = "<!-- begin: python -m benchmarks.flows -->", "<!-- end: benchmarks.flows -->"
 HEADER = "| work | against | ours ms | theirs ms | ours by theirs | the same, processor | target |"
 
@@ -220,10 +219,8 @@ def main(arguments: list[str] | None = None) -> None:
     chosen = [ROWS[i] for i in options.rows] if options.rows else ROWS
     lines = measure(chosen, options.repeats)
     if options.write:
-        text = README.read_text()
-        before, rest = text.split(BEGIN)
         table = "\n".join([machine, f"One thread, {options.repeats} pairs a row.", "", *lines])
-        README.write_text(f"{before}{BEGIN}\n{table}\n{END}{rest.split(END)[1]}")
+        put(BEGIN, END, table)
 
 
 if __name__ == "__main__":

@@ -1,0 +1,157 @@
+"""Measure drawing: `python -m benchmarks.drawing [--write]`.
+
+Strokes of 700 points, drawn 64 at once against one at a time, and one against a bare loop of LSTM
+cells and a linear layer of the same size, which draws nothing. `--write` puts the table into
+benchmarks/README.md as well.
+"""
+
+from __future__ import annotations
+
+import argparse
+from collections.abc import Callable
+from dataclasses import dataclass
+from functools import partial
+
+import torch
+from torch import Tensor, nn
+
+from benchmarks.density import hardware
+from benchmarks.measure import Work, compare
+from benchmarks.readme import put
+from seqmdn.backbones import LSTMBackbone
+from seqmdn.data import Partial
+from seqmdn.generation import generate
+from seqmdn.heads import FlowMixtureHead, MixtureHead, StrokeHead
+from seqmdn.models import SequenceModel
+
+BEGIN, END = "<!-- begin: python -m benchmarks.drawing -->", "<!-- end: benchmarks.drawing -->"
+HEADER = "| work | against | ours ms | theirs ms | ratio | the same, processor | target |"
+POINTS, BATCH, FEATURES, COMPONENTS = 700, 64, 4, 20
+SIZES = {"LSTM 256": (256, 1), "three LSTMs of 400 (Graves)": (400, 3)}
+HEADS = {"RMDN": MixtureHead, "FRMDN, affine": FlowMixtureHead}
+
+
+@dataclass(frozen=True)
+class Row:
+    """One line of the table."""
+
+    name: str
+    against: str
+    target: str
+    make: Callable[[], tuple[Work, Work]]
+    ours_by_theirs: bool
+    scale: float = 1.0
+
+
+def model(hidden: int, layers: int, offsets: type[MixtureHead] = MixtureHead) -> SequenceModel:
+    """Return Graves' network with random weights: 20 Gaussians with correlation, and two bits."""
+    torch.manual_seed(0)
+    head = partial(offsets, components=COMPONENTS, covariance="lowrank", rank=1)
+    return SequenceModel(
+        FEATURES,
+        backbone=partial(LSTMBackbone, hidden=hidden, layers=layers),
+        head=partial(StrokeHead, offsets=head),
+        transform=Partial,
+    ).eval()
+
+
+def never(frame: Tensor) -> Tensor:
+    """Say of no frame that it is the last."""
+    return torch.zeros(len(frame), dtype=torch.bool)
+
+
+def drawing(network: SequenceModel, count: int) -> Work:
+    """Return the drawing of as many sequences at once."""
+    return lambda: generate(network, count, POINTS, stop=never)
+
+
+class Bare(nn.Module):
+    """What no draw can do without: cells, and a linear layer with as many outputs as the head's."""
+
+    def __init__(self, hidden: int, layers: int, outputs: int) -> None:
+        super().__init__()
+        sizes = [FEATURES, *[hidden] * (layers - 1)]
+        self.cells = nn.ModuleList(nn.LSTMCell(size, hidden) for size in sizes)
+        self.output = nn.Linear(hidden, outputs)
+
+    @torch.inference_mode()
+    def forward(self) -> Tensor:
+        """Feed the first outputs back, as often as there are points."""
+        x = torch.zeros(1, FEATURES)
+        zero = torch.zeros(1, self.output.in_features)
+        states = [(zero, zero)] * len(self.cells)
+        for _ in range(POINTS):
+            h = x
+            for place, cell in enumerate(self.cells):
+                states[place] = cell(h, states[place])
+                h = states[place][0]
+            x = self.output(h)[:, :FEATURES]
+        return x
+
+
+def bare(hidden: int, layers: int) -> Bare:
+    """Return the loop of a network's size."""
+    head = model(hidden, layers).head
+    outputs = head.offsets.projection.out_features + head.bits.out_features
+    return Bare(hidden, layers, outputs)
+
+
+def rows() -> list[Row]:
+    """Return the lines of the table."""
+    table = []
+    for size, (hidden, layers) in SIZES.items():
+        for name, head in HEADS.items():
+            network = model(hidden, layers, head)
+            table.append(
+                Row(
+                    f"{name}, {size}: {BATCH} at once",
+                    f"{BATCH} one at a time",
+                    "at least 20",
+                    lambda network=network: (drawing(network, BATCH), drawing(network, 1)),
+                    ours_by_theirs=False,
+                    scale=BATCH,
+                )
+            )
+        loop = bare(hidden, layers)
+        network = model(hidden, layers)
+        table.append(
+            Row(
+                f"RMDN, {size}: a single one",
+                "bare cells and linear layer",
+                "at most 1.5",
+                lambda network=network, loop=loop: (drawing(network, 1), loop),
+                ours_by_theirs=True,
+            )
+        )
+    return table
+
+
+def table(repeats: int) -> str:
+    """Measure all lines."""
+    lines = [HEADER, "|---|---|---|---|---|---|---|"]
+    for row in rows():
+        found = compare(*row.make(), repeats, row.scale)
+        both = (found.ratio, found.ratio_processor)
+        wall, processor = (1 / ratio if row.ours_by_theirs else ratio for ratio in both)
+        lines.append(
+            f"| {row.name} | {row.against} | {1e3 * found.ours:.0f} | {1e3 * found.theirs:.0f}"
+            f" | {wall:.2f} | {processor:.2f} | {row.target} |"
+        )
+        print(lines[-1], flush=True)
+    return "\n".join(lines)
+
+
+def main() -> None:
+    """Run the command line."""
+    parser = argparse.ArgumentParser(description="Measure drawing.")
+    parser.add_argument("--repeats", type=int, default=7)
+    parser.add_argument("--write", action="store_true", help="put the table into the README")
+    options = parser.parse_args()
+    torch.set_num_threads(1)
+    made = f"{hardware()}\nOne thread, {options.repeats} pairs a row.\n\n{table(options.repeats)}"
+    if options.write:
+        put(BEGIN, END, made)
+
+
+if __name__ == "__main__":
+    main()
