@@ -124,7 +124,6 @@ class Bits(Distribution):
         return self.logits + (weight @ value.to(weight.dtype).unsqueeze(-1)).squeeze(-1)
 
 
-@torch.no_grad()
 def draw_bits(logits: Tensor, couplings: Tensor | None = None) -> Tensor:
     """Returns draws (*batch, E) of bits of these logits (*batch, E) and couplings; see `Bits`.
 

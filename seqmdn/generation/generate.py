@@ -95,7 +95,7 @@ def generate(
         for t, (frame, state) in zip(range(length), steps, strict=False):
             drawn.append(frame)
             last = model.ended(frame, state) if stop is None else stop(frame)
-            if last is None:
+            if last is None or not bool(last.any()):
                 continue
             ended = going & last & (t >= steps.primed)
             lengths = lengths.where(~ended, t + 1)

@@ -66,9 +66,9 @@ def draw_component(
         logits = logits / mixing
     # -log of a standard exponential is a standard Gumbel variable.
     chosen = (logits - torch.empty_like(logits).exponential_().log()).argmax(-1)
-    numbers = raw.gather(-1, own[chosen])  # (*batch, D (2 + R))
-    loc, diagonal = numbers[..., :features], numbers[..., features : 2 * features]
-    factor = numbers[..., 2 * features :].unflatten(-1, (features, -1))  # (*batch, D, R)
+    numbers = raw.gather(-1, F.embedding(chosen, own))  # (*batch, D (2 + R))
+    loc, diagonal, factor = numbers.tensor_split((features, 2 * features), dim=-1)
+    factor = factor.reshape(*loc.shape, own.shape[1] // features - 2)  # (*batch, D, R)
     noise = torch.randn_like(loc)
     if scale != 1:
         noise = noise * scale**0.5

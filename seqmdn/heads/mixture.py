@@ -143,7 +143,6 @@ class MixtureHead(nn.Module):
         normal = LowRankPrecisionNormal(loc, diagonal, self._factor(parts))
         return Mixture(mixing_weights(parts["logits"]), normal)
 
-    @torch.no_grad()
     def draw(self, h: Tensor, mixing: float = 1.0, scale: float = 1.0) -> Tensor:
         """Draw a frame of each context, as ``forward(h).tempered(mixing, scale).sample()`` does.
 
@@ -158,6 +157,9 @@ class MixtureHead(nn.Module):
         Returns:
             ``(*batch, D)``.
         """
+        if torch.is_grad_enabled():
+            with torch.no_grad():
+                return self.draw(h, mixing, scale)
         if self.own is None:
             distribution: Any = MixtureHead.forward(self, h)
             drawn: Tensor = distribution.tempered(mixing, scale).sample()

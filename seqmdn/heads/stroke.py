@@ -95,6 +95,9 @@ class StrokeHead(nn.Module):
         Returns:
             ``(*batch, D)``.
         """
+        if torch.is_grad_enabled():
+            with torch.no_grad():
+                return self.draw(h, mixing, scale, bits)
         draw: Any = getattr(self.offsets, "draw", None)
         if draw is None:
             y = self.offsets(h).tempered(mixing, scale).sample()
