@@ -91,7 +91,10 @@ def test_sample_takes_seed_prime_and_temperature(small_run: Path, tmp_path: Path
     [
         (["--out", "a.wav"], "walks is not sound: choose another ending than .wav"),
         (["--out", "a.gif"], "--out must end in one of .png, .svg, .npz, .h5, .wav; found 'a.gif'"),
-        (["--out", "a.npz", "--prime", "9"], "prime must be a number of frames up to 4, or a share below 1, found 9"),
+        (
+            ["--out", "a.npz", "--prime", "9"],
+            "prime must be a number of frames up to 4, or a share below 1, found 9",
+        ),
         (["--out", "a.npz", "--temperature", "0"], "temperatures must be positive"),
         (["--out", "a.npz", "--length", "0"], "length must be at least 1, found 0"),
         (["--out", "a.npz", "--split", "tset"], "expected a split of train, valid, test"),

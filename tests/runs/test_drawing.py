@@ -28,7 +28,9 @@ def test_primed_draws_begin_as_real_ones(small_run: Path) -> None:
     drawn, real = draw(run, num=3, prime=2, split="valid")
     assert torch.equal(drawn.values[:, :2], real.values[:, :2])
     assert not torch.equal(drawn.values[:, 2:4], real.values[:, 2:4])
-    with pytest.raises(ValueError, match="prime must be a number of frames up to 4, or a share below 1, found 5"):
+    with pytest.raises(
+        ValueError, match="prime must be a number of frames up to 4, or a share below 1, found 5"
+    ):
         draw(run, num=10, prime=5)
 
 
