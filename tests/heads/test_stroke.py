@@ -45,7 +45,7 @@ class Both:
 
 
 def signs(y: Tensor) -> Tensor:
-    """Two bits that a frame of real numbers says, so that checks of real frames meet all of them."""
+    """Two bits that a frame of real numbers says, so that its checks meet all of them."""
     return (y[..., :2] > 0).to(y.dtype)
 
 
