@@ -7,6 +7,7 @@ import torch
 from torch import Tensor
 
 from seqmdn.data import encode
+from seqmdn.distributions import Joint
 from seqmdn.models import SequenceModel
 
 __all__ = ["Steps"]
@@ -70,8 +71,7 @@ class Steps:
         codes = None if texts is None else encode(texts).to(device)
         with torch.inference_mode():
             self.state = model.begin(codes)
-        self.tempering = {"mixing": mixing, "scale": scale, "bits": bits}
-        self.tempering = {name: value for name, value in self.tempering.items() if value != 1}
+        self.mixing, self.scale, self.bits = mixing, scale, bits
         self.previous: Tensor | None = None
         self.t = 0
 
@@ -91,17 +91,24 @@ class Steps:
             assert frame is not None
             z = model.transform.call_and_ladj(frame)[0]
         else:
-            if self.tempering:
-                density = density.tempered(**self.tempering)
-            z = density.sample()
+            z = self._tempered(density).sample()
             own = model.transform.inverse(z)
             if given is not None:
                 assert frame is not None
-                z = model.transform.call_and_ladj(frame)[0].where(given, z)
+                # Of rows that are drawn, a prime may hold what no transform accepts.
                 own = frame.where(given, own)
+                z = model.transform.call_and_ladj(own)[0].where(given, z)
             frame = own
         self.previous, self.state, self.t = z, state, t + 1
         return frame, state
+
+    def _tempered(self, density: Any) -> Any:
+        options = {"mixing": self.mixing, "scale": self.scale}
+        if isinstance(density, Joint):
+            options["bits"] = self.bits
+        # A head of one's own may have no temperatures, and is asked for none in vain.
+        changed = any(value != 1 for value in options.values())
+        return density.tempered(**options) if changed else density
 
 
 def _prime(
@@ -129,6 +136,4 @@ def _prime(
             f"primed must be {num} numbers of frames between 0 and {most}, found {primed.tolist()}"
         )
     primed = primed.to(device)
-    # What is behind a prime's end is never read, whatever it is: a real frame takes its place.
-    real = torch.arange(most, device=device) < primed.unsqueeze(1)
-    return prime.where(real.unsqueeze(-1), prime[:, :1]), primed
+    return prime, primed
