@@ -100,7 +100,9 @@ def _score(
     optimiser = torch.optim.Adam(learner.parameters(), lr=rate)
     counted = batch.mask()[0].tolist()
     density: Any  # torch's own takes no mask
-    previous, seen, state = None, None, None
+    previous, seen = None, None
+    with torch.no_grad():
+        state = learner.begin(batch.text)
     for t in range(int(batch.lengths[0])):
         context = None if batch.context is None else batch.context[:, t]
         density, state = learner.step(previous, context, state, observed=seen)

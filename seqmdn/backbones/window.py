@@ -97,6 +97,8 @@ class WindowBackbone(Backbone):
                 raise ValueError(f"{name} must be at least 1, found {size}")
         if not 0 <= dropout < 1:
             raise ValueError(f"dropout must lie in [0, 1), found {dropout}")
+        if clip is not None and not clip > 0:
+            raise ValueError(f"clip must be positive, found {clip}")
         if not alphabet or len(set(alphabet)) < len(alphabet) or "\0" in alphabet:
             raise ValueError(
                 f"the alphabet must name every character of the texts once, found {alphabet!r}"
@@ -189,25 +191,27 @@ class WindowBackbone(Backbone):
         now = self._checked(state, len(state[0]))
         text = now.text
         lengths = text.sum((1, 2)).long()  # (B,)
-        # What the window that led here shows of one place more. Its place has moved already.
-        places = self._places(text.shape[1] + 1)
-        phi, _ = self._phi(now.hidden[:, 0], now.place, places, moves=False)
-        behind = phi.gather(1, lengths.unsqueeze(1)).squeeze(1)
-        inside = torch.arange(text.shape[1], device=phi.device) < lengths.unsqueeze(1)
-        return behind > phi[:, :-1].where(inside, 0).amax(1)
+        alpha, beta, _ = self.window(now.hidden[:, 0]).chunk(3, dim=-1)
+        distance = self._distance(now.place, self._places(text.shape[1] + 1))
+        # In log space: what is shown far from all characters rounds to 0 and would say nothing.
+        shown = (alpha.unsqueeze(-1) - beta.exp().unsqueeze(-1) * distance).logsumexp(1)
+        behind = shown.gather(1, lengths.unsqueeze(1)).squeeze(1)
+        inside = torch.arange(text.shape[1], device=shown.device) < lengths.unsqueeze(1)
+        return behind > shown[:, :-1].where(inside, -math.inf).amax(1)
 
     def _places(self, count: int) -> Tensor:  # (U,)
         weight = self.window.weight
         return torch.arange(1, count + 1, dtype=weight.dtype, device=weight.device)
 
-    def _phi(
-        self, h: Tensor, place: Tensor, places: Tensor, moves: bool = True
-    ) -> tuple[Tensor, Tensor]:  # (B, U), (B, M)
+    @staticmethod
+    def _distance(place: Tensor, places: Tensor) -> Tensor:  # (B, M), (U,) -> (B, M, U)
+        return (place.unsqueeze(-1) - places).square()
+
+    def _phi(self, h: Tensor, place: Tensor, places: Tensor) -> tuple[Tensor, Tensor]:
+        """Return what is shown of each place, (B, U), and where the windows are now, (B, M)."""
         alpha, beta, step = self.window(h).exp().chunk(3, dim=-1)
-        if moves:
-            place = place + step
-        distance = (place.unsqueeze(-1) - places).square()  # (B, M, U)
-        shown = torch.exp(-beta.unsqueeze(-1) * distance)
+        place = place + step
+        shown = torch.exp(-beta.unsqueeze(-1) * self._distance(place, places))
         return torch.bmm(alpha.unsqueeze(1), shown).squeeze(1), place
 
     def _checked(self, state: State | None, batch: int) -> _State:

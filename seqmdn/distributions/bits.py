@@ -121,7 +121,8 @@ class Bits(Distribution):
         weight = self.couplings.new_zeros(*self.couplings.shape[:-1], count, count)
         rows, columns = torch.tril_indices(count, count, -1, device=weight.device)
         weight[..., rows, columns] = self.couplings
-        return self.logits + (weight @ value.to(weight.dtype).unsqueeze(-1)).squeeze(-1)
+        # Not a product of matrices, which autocast would round to half precision.
+        return self.logits + (weight * value.unsqueeze(-2)).sum(-1)
 
 
 def draw_bits(logits: Tensor, couplings: Tensor | None = None) -> Tensor:

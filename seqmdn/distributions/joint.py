@@ -64,8 +64,9 @@ class Joint(OpenDistribution):
     @property
     def support(self) -> constraints.Constraint:  # type: ignore[override]
         """Real numbers, then 0 or 1."""
-        parts = [self.continuous.support, self.bits.support]
-        return constraints.cat(parts, -1, [self.columns, self.bits.event_shape[0]])
+        lengths = [self.columns, self.bits.event_shape[0]]
+        parts = constraints.cat([constraints.real, constraints.boolean], -1, lengths)
+        return constraints.independent(parts, 1)
 
     @property
     def columns(self) -> int:

@@ -1,11 +1,14 @@
 """One step of a draw after another."""
 
 from collections.abc import Iterator, Sequence
+from typing import Any
 
 import torch
 from torch import Tensor
 
 from seqmdn.data import encode
+from seqmdn.distributions import Joint
+from seqmdn.heads import StrokeHead
 from seqmdn.models import SequenceModel
 
 __all__ = ["Steps"]
@@ -70,7 +73,6 @@ class Steps:
         with torch.inference_mode():
             self.state = model.begin(codes)
         self.tempering = {"mixing": mixing, "scale": scale, "bits": bits}
-        self.tempering = {name: value for name, value in self.tempering.items() if value != 1}
         self.previous: Tensor | None = None
         self.t = 0
 
@@ -93,21 +95,28 @@ class Steps:
             own = model.transform.inverse(z)
             if given is not None:
                 assert frame is not None
-                z = model.transform.call_and_ladj(frame)[0].where(given, z)
+                # Of rows that are drawn, a prime may hold what no transform accepts.
                 own = frame.where(given, own)
+                z = model.transform.call_and_ladj(own)[0].where(given, z)
             frame = own
         self.previous, self.state, self.t = z, state, t + 1
         return frame, state
 
     def _draw(self, h: Tensor) -> Tensor:  # (B, D)
         """Draw the next frame in the model's units, by the head's own way if it has one."""
-        draw = getattr(self.model.head, "draw", None)
-        if draw is not None:
-            drawn: Tensor = draw(h, **self.tempering)
+        head: Any = self.model.head
+        # A head of one's own may have no temperatures, and is asked for none in vain.
+        changed = {name: value for name, value in self.tempering.items() if value != 1}
+        if hasattr(head, "draw"):
+            if not isinstance(head, StrokeHead):
+                changed.pop("bits", None)
+            drawn: Tensor = head.draw(h, **changed)
             return drawn
-        density = self.model.head(h)
-        if self.tempering:
-            density = density.tempered(**self.tempering)
+        density = head(h)
+        if not isinstance(density, Joint):
+            changed.pop("bits", None)
+        if changed:
+            density = density.tempered(**changed)
         drawn = density.sample()
         return drawn
 
@@ -137,6 +146,4 @@ def _prime(
             f"primed must be {num} numbers of frames between 0 and {most}, found {primed.tolist()}"
         )
     primed = primed.to(device)
-    # What is behind a prime's end is never read, whatever it is: a real frame takes its place.
-    real = torch.arange(most, device=device) < primed.unsqueeze(1)
-    return prime.where(real.unsqueeze(-1), prime[:, :1]), primed
+    return prime, primed

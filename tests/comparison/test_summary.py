@@ -7,7 +7,7 @@ from typing import Any
 import pytest
 
 from seqmdn.comparison import markdown_table, summarise
-from tests.comparison.runs import runs_of, with_adapted, with_scores
+from tests.comparison.runs import in_other_units, runs_of, with_adapted, with_scores
 
 
 def test_a_result_without_a_limit_of_the_validation_is_a_table_all_the_same() -> None:
@@ -110,3 +110,21 @@ def test_other_likelihoods_stand_in_each_entry_and_are_paired() -> None:
         run["limit"] = 0.5
     limited = summarise(Path("recipe"), found, "")["models"]["a"]["adapted"]
     assert limited == a | {"gap_to_limit": 1.5}
+
+
+def test_other_units_are_means_over_seeds_where_every_run_has_them() -> None:
+    found = runs_of(a=1.0, b=3.0) | runs_of(seed=1, a=2.0)
+    assert "normalised" not in summarise(Path("recipe"), found, "")["models"]["a"]
+    found = in_other_units(found)
+    result = summarise(Path("recipe"), found, "")
+    assert result["frame_unit"] == "nats/pen point"
+    # The NLL of a run is that of its name plus 1; frames are four a sequence, a scale takes 8 away.
+    a, b = result["models"]["a"], result["models"]["b"]
+    assert a["nll_per_frame"] == pytest.approx((2 / 4 + 3 / 4) / 2)
+    assert a["normalised"] == pytest.approx(
+        {"nll": (2 - 8 + 3 - 8) / 2, "nll_per_frame": (2 - 8 + 3 - 8) / 2 / 4}
+    )
+    assert b["normalised"] == pytest.approx({"nll": 4 - 8, "nll_per_frame": (4 - 8) / 4})
+    del list(found.values())[-1]["normalised"]
+    some = summarise(Path("recipe"), found, "")["models"]
+    assert "normalised" in some["b"] and not {"normalised", "nll_per_frame"} & some["a"].keys()

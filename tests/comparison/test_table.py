@@ -3,7 +3,7 @@
 from pathlib import Path
 
 from seqmdn.comparison import markdown_table, summarise
-from tests.comparison.runs import frames_of, runs_of, with_adapted, with_scores
+from tests.comparison.runs import frames_of, in_other_units, runs_of, with_adapted, with_scores
 from tests.small import cells
 
 
@@ -48,3 +48,26 @@ def test_other_likelihoods_have_columns_where_there_are_some() -> None:
     assert [cell[:7] for cell in b[4:7]] == ["2.500 ±", "**3.000", "2.500 ±"]
     assert "each sequence anew, by Adam at a rate of 0.001." in table
     assert "the 2 seeds' densities of each frame, averaged." in table
+
+
+def test_other_units_have_columns_where_every_model_has_them() -> None:
+    found = in_other_units(runs_of(a=3.0, b=2.0))
+    for run in found.values():
+        run["unit"] = "nats/word"
+    table = markdown_table(summarise(Path("recipe"), found, ""))
+    head, _, a, b = cells(table)
+    assert head[4:] == [
+        "nats/pen point",
+        "standardised, nats/word",
+        "standardised, nats/pen point",
+        "parameters",
+        "training, s",
+    ]
+    # Means of the sequences' own NLLs are the first columns; these are the runs' own numbers.
+    assert a[4:7] == ["1.0000", "-4.000", "-1.0000"] and b[4:7] == ["0.7500", "-5.000", "-1.2500"]
+    assert "Standardised: in units of the training part's standard deviation" in table
+    half = runs_of(c=2.0)
+    list(half.values())[0]["unit"] = "nats/word"
+    for some in (found | half, half):
+        plain = markdown_table(summarise(Path("recipe"), some, ""))
+        assert "tandardised" not in plain and "pen point" not in plain

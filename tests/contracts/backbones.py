@@ -119,7 +119,7 @@ def _backbone_drops_outputs_in_training_only(kind: BackboneKind) -> None:
     expected, state = plain(x)
     dropped, _ = backbone(x)
     zeros = (dropped == 0).float().mean(dim=(0, 1))
-    layers, handed_on = zeros.tensor_split([len(zeros) - 3 * plain.bypass])
+    layers, handed_on = zeros.tensor_split([len(zeros) - 3 * getattr(plain, "bypass", False)])
     assert ((layers - 0.5).abs() < 0.1).all(), "every output is dropped half of the time"
     assert (handed_on == 0).all(), "the input is no output of a layer"
     # The first layer's memory knows nothing of dropout.

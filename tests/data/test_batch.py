@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 import torch
 
-from seqmdn.data import Batch, collate
+from seqmdn.data import Batch, collate, decode, encode
 
 
 def frames(length: int, features: int = 2, first: float = 0.0) -> np.ndarray:
@@ -35,6 +35,7 @@ def test_a_part_has_all_of_some_sequences() -> None:
         lengths=torch.tensor([3, 1, 2, 3]),
         context=torch.randn(4, 3, 1),
         start=torch.tensor([0, 0, 1, 2]),
+        text=encode(["a", "bc", "d", "efg"]),
     )
     part = batch.part(1, 3)
     for name, field in batch._asdict().items():
@@ -58,6 +59,16 @@ def test_collate_keeps_every_frame_and_pads_with_the_last_one() -> None:
         np.testing.assert_array_equal(batch.context[row, : len(values)], context)
     np.testing.assert_array_equal(batch.values[0, 2:], frames(2)[[-1, -1]])
     np.testing.assert_array_equal(batch.context[0, 2:], frames(2, 3)[[-1, -1]])
+
+
+def test_collate_keeps_the_text_of_every_sequence() -> None:
+    items = [(frames(2), None, None), (frames(3), None, None)]
+    batch = collate(items, texts=["é", "abc"])
+    assert batch.text is not None and decode(batch.text) == ["é", "abc"]
+    assert collate(items).text is None
+    for wrong in (["a"], ["a", "b", "c"]):
+        with pytest.raises(ValueError, match=f"a text for each of 2 .*, found {len(wrong)}"):
+            collate(items, texts=wrong)
 
 
 def test_collate_takes_tensors_and_float64() -> None:

@@ -75,6 +75,32 @@ def test_missing_features_are_not_given(tmp_path: Path) -> None:
     assert Columns(store).given == []
 
 
+@pytest.mark.parametrize("given", [[], ["x3", "x1"]])
+def test_the_mark_of_the_end_is_added_last_and_taken_away_again(
+    store: Store, given: list[str]
+) -> None:
+    columns = Columns(store, given, mark_end=True)
+    stored, known = store.read(5)
+    values, _ = columns.split(stored, known)
+    for ends in (True, False):
+        marked = columns.with_end(values, ends)
+        assert marked.dtype == np.float32
+        np.testing.assert_array_equal(marked[:, :-1], values)
+        np.testing.assert_array_equal(marked[:, -1], [0.0] * (len(values) - 1) + [float(ends)])
+    batch = batch_of(store, columns, 5)
+    batch = batch._replace(values=torch.from_numpy(columns.with_end(values, True))[None])
+    whole = columns.join(batch)
+    np.testing.assert_array_equal(whole.values[0], stored)
+    assert whole.context is not None
+    np.testing.assert_array_equal(whole.context[0], known)
+
+
+def test_no_end_is_marked_where_features_may_be_missing(tmp_path: Path) -> None:
+    store = Store(write_store(tmp_path / "walks.h5", missing=True))
+    with pytest.raises(ValueError, match="no mark of the end where features may be missing: set"):
+        Columns(store, mark_end=True)
+
+
 def test_a_module_learns_the_rest_under_noise(store: Store) -> None:
     module = SequenceDataModule(store.path, noise=UniformDequantise(), given=["x1"], batch_size=7)
     module.setup()

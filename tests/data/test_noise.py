@@ -45,6 +45,30 @@ def test_centred_cells_lie_around_their_level(steps: int, width: float, largest:
     assert (np.sign(away) == (1 if largest else -1)).all()
 
 
+@pytest.mark.parametrize("columns", [1, 2, 4])
+@pytest.mark.parametrize("centred", [False, True])
+def test_noise_is_in_its_columns_only(centred: bool, columns: int) -> None:
+    rows = np.random.default_rng(0).integers(0, 2, size=(500, 4)).astype(np.float32)
+    before = rows.copy()
+    y = UniformDequantise(centred=centred, columns=columns).draw(rows, np.random.default_rng(1))
+    assert y.shape == rows.shape and y.dtype == np.float32
+    np.testing.assert_array_equal(rows, before)
+    np.testing.assert_array_equal(y[:, columns:], rows[:, columns:])
+    # What is spread is spread as it would be alone.
+    alone = UniformDequantise(centred=centred).draw(rows[:, :columns], np.random.default_rng(1))
+    np.testing.assert_array_equal(y[:, :columns], alone)
+    assert (y[:, :columns] != rows[:, :columns]).all()
+
+
+def test_columns_say_themselves_and_are_one_or_more() -> None:
+    assert repr(UniformDequantise(columns=2)) == (
+        "UniformDequantise(width=1.0, centred=False, columns=2)"
+    )
+    assert "columns" not in repr(UniformDequantise())
+    with pytest.raises(ValueError, match="expected 1 column or more, found 0"):
+        UniformDequantise(columns=0)
+
+
 def test_centred_noise_has_mean_0() -> None:
     levels = np.tile(np.float32([[-3, 0, 7]]), (20_000, 1))
     u = UniformDequantise(centred=True).draw(levels, np.random.default_rng(0)) - levels

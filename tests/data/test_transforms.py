@@ -2,12 +2,13 @@
 
 import re
 from collections.abc import Callable
+from functools import partial
 
 import pytest
 import torch
 from torch import Tensor
 
-from seqmdn.data import Chain, Identity, Logit, Standardise, Transform
+from seqmdn.data import Chain, Identity, Logit, Partial, Standardise, Transform
 
 D = 3
 MAKERS: dict[str, Callable[[], Transform]] = {
@@ -18,6 +19,9 @@ MAKERS: dict[str, Callable[[], Transform]] = {
     "logit of each": lambda: Logit(D, [-1.0, 0.0, 3.0], [18.0, 17.0, 30.0]),
     "chain": lambda: Chain([Standardise(D), Logit(D, -10, 10)]),
     "empty chain": lambda: Chain([]),
+    "affine chain": lambda: Chain([Standardise(D, shared=True), Identity(), Standardise(D)]),
+    "partial": lambda: Partial(D),
+    "partial logit": lambda: Partial(D, partial(Logit, high=17), columns=1),
 }
 
 
@@ -38,6 +42,23 @@ def test_log_determinant_is_that_of_autograds_jacobian(make: Callable[[], Transf
     for y in data(5, seed=1):
         jacobian = torch.autograd.functional.jacobian(transform, y)
         torch.testing.assert_close(transform.call_and_ladj(y)[1], jacobian.slogdet().logabsdet)
+
+
+def test_one_log_determinant_is_given_where_it_is_the_same_everywhere(
+    make: Callable[[], Transform],
+) -> None:
+    transform = make().double().fit(data(50))
+    found = transform.ladj()
+    slopes = torch.stack(
+        [
+            torch.autograd.functional.jacobian(transform, y).slogdet().logabsdet
+            for y in data(5, seed=1)
+        ]
+    )
+    if found is None:
+        assert slopes.std() > 0.01, "it is the same everywhere, and not told"
+    else:
+        torch.testing.assert_close(slopes, torch.full_like(slopes, found))
 
 
 @pytest.mark.parametrize("batch", [(), (4,), (2, 3)])

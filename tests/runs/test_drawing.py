@@ -30,7 +30,9 @@ def test_primed_draws_begin_as_real_ones(small_run: Path) -> None:
     assert draw(run, num=3)[0].start is None
     assert torch.equal(drawn.values[:, :2], real.values[:, :2])
     assert not torch.equal(drawn.values[:, 2:4], real.values[:, 2:4])
-    with pytest.raises(ValueError, match="prime must be a number of frames up to 4, .* found 5"):
+    with pytest.raises(
+        ValueError, match="prime must be a number of frames up to 4, or a share below 1, found 5"
+    ):
         draw(run, num=10, prime=5)
 
 
