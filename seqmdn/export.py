@@ -32,7 +32,7 @@ _OWN = {"format", "version", "name", "unit", "features", "context", "source", "c
 def save_sequences(
     path: Path,
     drawn: Batch,
-    real: Batch,
+    real: Batch | None,
     store: Store,
     checkpoint: Path,
     command: str = "",
@@ -55,7 +55,7 @@ def save_sequences(
     Args:
         path: The file, written whole or not at all.
         drawn: The sequences, in the data's units.
-        real: Real sequences to look at beside them.
+        real: Real sequences to look at beside them, None for a picture without.
         store: The store that the model was trained on.
         checkpoint: The file that the model's weights come from.
         command: The command that drew them, for the record.
@@ -74,7 +74,7 @@ def save_sequences(
         if path.suffix == ".gif":
             save_pen_gif(path, strokes, look, titles=titles, starts=starts)
         else:
-            above = _sequences(real.part(0, _REAL))
+            above = None if real is None else _sequences(real.part(0, _REAL))
             save_pen_svg(path, strokes, look, titles=titles, starts=starts, reference=above)
         return
     if path.suffix in (".png", ".svg"):
@@ -83,8 +83,8 @@ def save_sequences(
             values,
             lengths,
             store.attributes,
-            reference=real.values.numpy()[:_REAL],
-            reference_lengths=real.lengths.numpy()[:_REAL],
+            reference=None if real is None else real.values.numpy()[:_REAL],
+            reference_lengths=None if real is None else real.lengths.numpy()[:_REAL],
             titles=titles,
             starts=starts,
         )

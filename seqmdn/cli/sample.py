@@ -56,6 +56,9 @@ def sample_command(words: list[str]) -> None:
         help="of strokes, in .png or .svg: what is drawn; or of the first, the weights of the "
         "text's characters, or the density of each point given those before",
     )
+    parser.add_argument(
+        "--alone", action="store_true", help="show no real sequences beside what is drawn"
+    )
     parser.add_argument("--seed", type=int, default=0)
     parser.add_argument("--data", type=Path, help="another store than the one it was trained on")
     options = parser.parse_args(words)
@@ -79,7 +82,8 @@ def sample_command(words: list[str]) -> None:
         print(f"{options.show} along a sequence of {int(drawn.lengths[0])} frames: {options.out}")
         return
     titles = None if drawn.text is None else decode(drawn.text)
-    save_sequences(options.out, drawn, real, run.data.store, run.checkpoint, command, titles)
+    beside = None if options.alone else real
+    save_sequences(options.out, drawn, beside, run.data.store, run.checkpoint, command, titles)
     print(f"{options.num} sequences of {drawn.values.shape[1]} frames: {options.out}")
 
 
