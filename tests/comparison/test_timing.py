@@ -12,7 +12,9 @@ import torch
 
 from seqmdn.comparison import Task, plan, time_drawing, timing
 from seqmdn.comparison.timing import clock_of, of_one_measurement, step_seconds
-from tests.small import metrics
+from seqmdn.runs import draw
+from tests.pens import write_pen_recipe, write_pens
+from tests.small import metrics, train
 
 
 def test_the_processor_is_the_clock_of_one_thread(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -87,3 +89,25 @@ def test_figures_are_of_one_measurement_or_there_are_none() -> None:
     assert of_one_measurement([None, None])
     for mixed in ([then, later], [then, None], [None, then], []):
         assert not of_one_measurement(mixed)
+
+
+def test_draws_that_end_by_themselves_do_not_while_they_are_timed(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    recipe = write_pen_recipe(tmp_path / "recipe", write_pens(tmp_path / "pens.h5"))
+    run = train(recipe, tmp_path / "run", "--trainer.max_steps=2")
+    with torch.no_grad():
+        run.model.head.bits.bias[:2] = 1e4  # every point ends the drawing
+    lengths: list[int] = []
+
+    def noted(*arguments: Any, **options: Any) -> Any:
+        drawn = draw(*arguments, **options)
+        lengths.append(drawn[0].values.shape[1])
+        return drawn
+
+    monkeypatch.setattr(timing, "draw", noted)
+    monkeypatch.setattr(timing, "load_run", lambda _: run)
+    time_drawing([Task("rmdn", 0, (), tmp_path / "run")], rounds=1)
+    assert draw(run, 3)[0].values.shape[1] == 1
+    longest = int(run.data.store.lengths[run.data.store.indices("test")].max())
+    assert lengths == [longest] * 2
