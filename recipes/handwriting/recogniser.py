@@ -69,10 +69,16 @@ class Recogniser(nn.Module):
         return read
 
 
+def alphabet_of(data: SequenceDataModule) -> str:
+    """The characters of the training texts."""
+    indices = data.store.indices("train").tolist()
+    return "".join(sorted({sign for index in indices for sign in data.store.text(index)}))
+
+
 def train(data: SequenceDataModule, steps: int, seed: int) -> Recogniser:
     """Learn to read the training words."""
     torch.manual_seed(seed)
-    model = Recogniser(data.store.attributes["alphabet"])
+    model = Recogniser(alphabet_of(data))
     model.standardise.fit(data.sample_frames()[:, :2])
     optimiser = torch.optim.AdamW(model.parameters(), lr=3e-3, weight_decay=0.01)
     schedule = torch.optim.lr_scheduler.OneCycleLR(optimiser, 3e-3, steps)
@@ -129,7 +135,7 @@ def main(words: list[str]) -> None:
     data = SequenceDataModule(options.data, batch_size=64, text=True, seed=options.seed)
     data.setup()
     if options.weights is not None and options.weights.exists():
-        model = Recogniser(data.store.attributes["alphabet"]).eval()
+        model = Recogniser(alphabet_of(data)).eval()
         model.load_state_dict(torch.load(options.weights, weights_only=True))
     else:
         model = train(data, options.steps, options.seed)

@@ -35,10 +35,8 @@ def words(source: Path, form: str) -> Path:
     return source / "ascii" / form[:3] / form[:7] / f"{form}.txt"
 
 
-@pytest.fixture
-def source(tmp_path: Path) -> Path:
+def write_tree(folder: Path) -> Path:
     """A small tree in the owner's layout."""
-    folder = tmp_path / "raw"
     for name, forms in LISTS.items():
         folder.mkdir(exist_ok=True)
         (folder / name).write_text("".join(f"  {form}\n" for form in forms) + "\n")
@@ -52,6 +50,11 @@ def source(tmp_path: Path) -> Path:
             corrected = "\n".join(f"{text} {form}" for text in TEXTS)
             path.write_text(f"OCR:\n\nA MOVE\n\nMR\n\nCSR:\n\n{corrected}\n\n")
     return folder
+
+
+@pytest.fixture
+def source(tmp_path: Path) -> Path:
+    return write_tree(tmp_path / "raw")
 
 
 def test_lines_lists_and_transcriptions(source: Path, tmp_path: Path) -> None:
