@@ -29,6 +29,7 @@ FLOORS = [
     "runs",
     "transfer",
     "configuration",
+    "weight_noise",
     "training",
     "generation",
     "scoring",
