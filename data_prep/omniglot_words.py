@@ -43,6 +43,7 @@ from pathlib import Path
 import numpy as np
 from numpy.typing import NDArray
 
+from data_prep.letters import Letter, bend_letter, thin, vary
 from data_prep.omniglot import (
     ARCHIVES,
     pixel_size,
@@ -52,7 +53,7 @@ from data_prep.omniglot import (
 )
 from data_prep.sources import command_line, origin, require_file, run
 from data_prep.strokes import PenSequence, drop_repeats, split_shares, write_strokes
-from seqmdn.data import SPLITS, simplify, stroke_frames
+from seqmdn.data import SPLITS, stroke_frames
 
 ALPHABET = "Latin"
 WORDS = Path(__file__).with_name("words.txt")
@@ -61,7 +62,6 @@ BELOW = {"g": 0.4, "p": 0.4, "q": 0.4, "y": 0.4, "j": 0.3}  # of the height, und
 NEAREST, FURTHEST = 4, 10  # pixels between two letters
 
 Points = NDArray[np.float64]
-Letter = list[Points]  # the points (P, 2) of each stroke
 
 
 def prepare(
@@ -91,7 +91,7 @@ def prepare(
         )
     people, who = _read_people(source, seed)
     thinned = {
-        person: {letter: _thinned(strokes, tolerance) for letter, strokes in letters.items()}
+        person: {letter: thin(strokes, tolerance) for letter, strokes in letters.items()}
         for person, letters in people.items()
     }
     listed = read_words(words)
@@ -112,11 +112,9 @@ def prepare(
         rng = np.random.default_rng([seed, number])
         for person, word in islice(_shuffled(pairs, rng), wanted):
             if split == "train":
-                bent = [_bent(people[person][letter], bend, rng) for letter in word]
-                strokes = set_word(word, [_thinned(letter, tolerance) for letter in bent], rng)
-                strokes = _vary(
-                    strokes, rng.uniform(-slant, slant), rng.uniform(1 - size, 1 + size)
-                )
+                bent = [bend_letter(people[person][letter], bend, rng) for letter in word]
+                strokes = set_word(word, [thin(letter, tolerance) for letter in bent], rng)
+                strokes = vary(strokes, rng.uniform(-slant, slant), rng.uniform(1 - size, 1 + size))
             else:
                 strokes = set_word(word, [thinned[person][letter] for letter in word], rng)
             sequences.append(PenSequence(stroke_frames(strokes), split, word))
@@ -251,34 +249,6 @@ def _shuffled(pairs: list[tuple[str, str]], rng: np.random.Generator) -> Iterato
     while True:
         for place in rng.permutation(len(pairs)):
             yield pairs[place]
-
-
-def _thinned(strokes: Letter, tolerance: float) -> Letter:
-    """Leaves away the points that a line through the others passes closely."""
-    return drop_repeats([simplify(stroke, tolerance) for stroke in strokes])[0]
-
-
-def _bent(strokes: Letter, bend: float, rng: np.random.Generator) -> Letter:
-    """Bends a letter smoothly, so that no two of a person's are the same."""
-    points = np.concatenate(strokes)
-    height = max(float(np.ptp(points[:, 1])), 1.0)
-    matrix = np.eye(2) + bend * rng.standard_normal((2, 2))
-    # Waves of at least about a letter's length: shorter ones would be a tremor.
-    slopes = rng.uniform(-1, 1, (2, 2, 2))  # (axis, wave, 2), turns a height
-    phases = rng.uniform(0, 2 * np.pi, (2, 2))
-    sizes = bend * height * rng.standard_normal((2, 2)) / np.sqrt(2)
-    bent = []
-    for stroke in strokes:
-        turns = np.einsum("awc,pc->paw", slopes, stroke) / height
-        waves = (sizes * np.sin(2 * np.pi * turns + phases)).sum(axis=2)
-        bent.append(stroke @ matrix.T + waves)
-    return bent
-
-
-def _vary(strokes: list[Points], slant: float, size: float) -> list[Points]:
-    """Slants a word about its base line and changes its size."""
-    shear = size * np.array([[1.0, 0.0], [slant, 1.0]])
-    return drop_repeats([np.rint(stroke @ shear) + 0.0 for stroke in strokes])[0]
 
 
 if __name__ == "__main__":
