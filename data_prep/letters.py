@@ -38,9 +38,9 @@ def bend_letter(strokes: Letter, bend: float, rng: np.random.Generator) -> Lette
         rng: What draws how it is bent.
 
     Example:
-        >>> bent = bend_letter([np.array([[0.0, 0.0], [5.0, 9.0]])], 0.1, np.random.default_rng(0))
-        >>> bent[0].round().tolist()
-        [[1.0, -1.0], [6.0, 8.0]]
+        >>> bent = bend_letter([np.array([[0.0, 0.0], [5.0, 9.0]])], 0.3, np.random.default_rng(0))
+        >>> bent[0].round(1).tolist()
+        [[0.7, 1.0], [5.0, 9.2]]
     """
     points = np.concatenate(strokes)
     height = max(float(np.ptp(points[:, 1])), 1.0)

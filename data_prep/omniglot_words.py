@@ -72,9 +72,9 @@ def prepare(
     valid: int = 88,
     test: int = 520,
     tolerance: float = 1.0,
-    bend: float = 0.06,
-    slant: float = 0.15,
-    size: float = 0.15,
+    bend: float = 0.1,
+    slant: float = 0.2,
+    size: float = 0.2,
     seed: int = 0,
 ) -> list[str]:
     """Writes the store from the folder that holds the archives; says how many points a letter has.
@@ -207,9 +207,9 @@ def main(arguments: list[str] | None = None) -> None:
         ("valid", int, 88, "words for validation"),
         ("test", int, 520, "words for the test"),
         ("tolerance", float, 1.0, "pixels that a point which is left away may lie off the line"),
-        ("bend", float, 0.06, "standard deviation by which letters of training words are bent"),
-        ("slant", float, 0.15, "largest slant of training words"),
-        ("size", float, 0.15, "largest change of size of training words"),
+        ("bend", float, 0.1, "standard deviation by which letters of training words are bent"),
+        ("slant", float, 0.2, "largest slant of training words"),
+        ("size", float, 0.2, "largest change of size of training words"),
         ("seed", int, 0, "seed of the split, the distances and the changes"),
     ):
         shown = "words.txt beside the module" if name == "words" else "%(default)s"

@@ -23,7 +23,7 @@ def test_a_bend_is_smooth_and_another_each_time() -> None:
     assert 0.04 * height < moved.std(0).mean() < 0.15 * height
     assert np.abs(moved.mean(0)).max() < 4 * moved.std(0).max() / np.sqrt(200)
     # Neighbours stay neighbours: the way changes by far less than the letter.
-    assert np.abs(np.diff(moved, axis=1)).max() < 0.06 * height
+    assert np.abs(np.diff(moved, axis=1)).max() < 0.2 * height
     np.testing.assert_array_equal(bend_letter(LETTER, 0.0, rng)[0], LETTER[0])
 
 
