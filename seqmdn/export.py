@@ -50,7 +50,8 @@ def save_sequences(
     ``levels``, ``latent_mean`` ...) of the one trained on, so that whatever reads that one reads
     it, too. Its sequences are in the split "test", with the context that they were drawn under. Its
     source names the checkpoint as ``RUN/checkpoints/best.ckpt`` and the store trained on, each with
-    its SHA-256. The values are draws of y: what noise the model was trained under is in them.
+    its SHA-256. The values are draws of y: what noise the model was trained under is in them. Draws
+    that ended with their first frame are left out, and counted (attribute ``left_out``).
 
     Args:
         path: The file, written whole or not at all.
@@ -91,8 +92,11 @@ def save_sequences(
         return
     if path.suffix == ".h5":
         context = None if drawn.context is None else drawn.context.cpu().numpy()
-        with _writer(path, values.shape[-1], store, checkpoint, command) as writer:
+        short = int((lengths < 2).sum())
+        with _writer(path, values.shape[-1], store, checkpoint, command, short) as writer:
             for i, length in enumerate(lengths):
+                if length < 2:  # which no store holds
+                    continue
                 known = None if context is None else context[i, :length]
                 text = None if titles is None else titles[i]
                 writer.append(values[i, :length], "test", context=known, text=text)
@@ -154,7 +158,9 @@ def _sequences(batch: Batch) -> list[npt.NDArray[np.float32]]:
     return [each[:length] for each, length in zip(values, lengths, strict=True)]
 
 
-def _writer(path: Path, features: int, store: Store, checkpoint: Path, command: str) -> StoreWriter:
+def _writer(
+    path: Path, features: int, store: Store, checkpoint: Path, command: str, left_out: int
+) -> StoreWriter:
     """Begin a store of drawn sequences that says of itself what the real one does."""
     kept = {key: value for key, value in store.attributes.items() if key not in _OWN}
     known = {key: kept.pop(key) for key in ("step", "sample_rate", "licence") if key in kept}
@@ -172,7 +178,8 @@ def _writer(path: Path, features: int, store: Store, checkpoint: Path, command: 
             {"file": store.path.name, "sha256": store.sha256},
         ],
         command=command,
-        attributes={key: value for key, value in kept.items() if _is_plain(value)},
+        attributes={key: value for key, value in kept.items() if _is_plain(value)}
+        | {"left_out": left_out},
         **known,
     )
 
