@@ -164,6 +164,7 @@ def _writer(
     """Begin a store of drawn sequences that says of itself what the real one does."""
     kept = {key: value for key, value in store.attributes.items() if key not in _OWN}
     known = {key: kept.pop(key) for key in ("step", "sample_rate", "licence") if key in kept}
+    own = {"left_out": left_out} if left_out or "left_out" in kept else {}
     # The checkpoints of all runs have the same names.
     of_run = checkpoint.resolve().parent.name == "checkpoints"
     drawn_by = Path(*checkpoint.resolve().parts[-3:] if of_run else [checkpoint.name])
@@ -178,8 +179,7 @@ def _writer(
             {"file": store.path.name, "sha256": store.sha256},
         ],
         command=command,
-        attributes={key: value for key, value in kept.items() if _is_plain(value)}
-        | {"left_out": left_out},
+        attributes={key: value for key, value in kept.items() if _is_plain(value)} | own,
         **known,
     )
 

@@ -32,24 +32,33 @@ from seqmdn.runs import device_name, draw, load_run, versions
 
 
 class Recogniser(nn.Module):
-    """Log-probabilities of each frame's character or none: (B, T, 3) -> (B, T, 1 + A)."""
+    """Log-probabilities of every second frame's character or none: (B, T, 3) -> (B, T/2, 1 + A)."""
 
-    def __init__(self, alphabet: str, hidden: int = 128) -> None:
+    def __init__(self, alphabet: str, hidden: int = 96) -> None:
         super().__init__()
         self.alphabet = alphabet
         self.standardise = Standardise(2)
-        self.lstm = nn.LSTM(3, hidden, 2, batch_first=True, dropout=0.3, bidirectional=True)
+        self.pairs = nn.Conv1d(3, hidden, kernel_size=5, stride=2, padding=2)
+        self.lstm = nn.LSTM(hidden, hidden, 2, batch_first=True, dropout=0.3, bidirectional=True)
         self.output = nn.Sequential(nn.Dropout(0.3), nn.Linear(2 * hidden, 1 + len(alphabet)))
 
     def forward(self, batch: Batch) -> Tensor:
         offsets = self.standardise(batch.values[..., :2].round())  # people's are whole pixels
         frames = torch.cat((offsets, batch.values[..., 2:3]), dim=-1)
+        inside = torch.arange(frames.shape[1]) < batch.lengths.unsqueeze(1)
+        frames = frames.where(inside.unsqueeze(-1), 0)
+        pairs = nn.functional.gelu(self.pairs(frames.transpose(1, 2))).transpose(1, 2)
         # Packed, so that the way back begins at a word's own end.
         packed = nn.utils.rnn.pack_padded_sequence(
-            frames, batch.lengths.cpu(), batch_first=True, enforce_sorted=False
+            pairs, self.lengths(batch), batch_first=True, enforce_sorted=False
         )
         h, _ = nn.utils.rnn.pad_packed_sequence(self.lstm(packed)[0], batch_first=True)
         return self.output(h).log_softmax(-1)
+
+    @staticmethod
+    def lengths(batch: Batch) -> Tensor:  # (B,)
+        """How many labels a word has room for."""
+        return (batch.lengths + 1) // 2
 
     def loss(self, batch: Batch) -> Tensor:
         """CTC loss, a mean over words, in nats a character."""
@@ -57,13 +66,15 @@ class Recogniser(nn.Module):
         targets = torch.tensor([1 + self.alphabet.index(sign) for sign in "".join(texts)])
         lengths = torch.tensor([len(text) for text in texts])
         scores = self(batch).transpose(0, 1)
-        return nn.functional.ctc_loss(scores, targets, batch.lengths, lengths, zero_infinity=True)
+        room = self.lengths(batch)
+        return nn.functional.ctc_loss(scores, targets, room, lengths, zero_infinity=True)
 
     @torch.no_grad()
     def read(self, batch: Batch) -> list[str]:
         """The likeliest label of each frame, repeated ones once, without those of none."""
         read = []
-        for labels, length in zip(self(batch).argmax(-1), batch.lengths.tolist(), strict=True):
+        room = self.lengths(batch).tolist()
+        for labels, length in zip(self(batch).argmax(-1), room, strict=True):
             once = labels[:length].unique_consecutive().tolist()
             read.append("".join(self.alphabet[label - 1] for label in once if label))
         return read
@@ -127,7 +138,7 @@ def main(words: list[str]) -> None:
     parser.add_argument("--runs", type=Path, nargs="+", default=[], help="runs that write")
     parser.add_argument("--bias", type=float, nargs="+", default=[0.0, 0.5, 1.0, 2.0])
     parser.add_argument("--num", type=int, default=400, help="words of each run and bias")
-    parser.add_argument("--steps", type=int, default=2000, help="steps of 64 words")
+    parser.add_argument("--steps", type=int, default=1500, help="steps of 64 words")
     parser.add_argument("--weights", type=Path, help="of the recogniser; made where missing")
     parser.add_argument("--seed", type=int, default=0)
     parser.add_argument("--out", type=Path, required=True, help="FILE.json")

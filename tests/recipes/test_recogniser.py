@@ -80,7 +80,7 @@ def test_padding_is_not_read(recogniser: ModuleType, store: Path) -> None:
     frames = [np.array(SHAPES["a"] + SHAPES["b"], float), np.array(SHAPES["b"], float)]
     together = model(collate([(each, None, None) for each in frames]))
     alone = model(collate([(frames[1], None, None)]))
-    torch.testing.assert_close(together[1, :3], alone[0])
+    torch.testing.assert_close(together[1, :2], alone[0])
 
 
 @pytest.mark.parametrize(
