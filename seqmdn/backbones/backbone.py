@@ -1,11 +1,12 @@
 """What a sequence model asks of its backbone."""
 
 from abc import ABC, abstractmethod
+from collections.abc import Mapping
 
 from torch import Tensor, nn
 from torch.autograd import Function
 
-__all__ = ["Backbone", "State", "clip_gradient"]
+__all__ = ["Backbone", "State", "check_arguments", "clip_gradient"]
 
 State = tuple[Tensor, ...]
 
@@ -61,6 +62,24 @@ class Backbone(nn.Module, ABC):
     def _check_inputs(self, x: Tensor) -> None:
         if x.ndim != 3 or x.shape[-1] != self.inputs:
             raise ValueError(f"x must have shape (B, T, {self.inputs}), found {tuple(x.shape)}")
+
+
+def check_arguments(sizes: Mapping[str, int], dropout: float, clip: float | None) -> None:
+    """Refuse what no backbone can be made of.
+
+    Raises:
+        ValueError: If a size is below 1, dropout is outside [0, 1), or the clip is not positive.
+
+    Example:
+        >>> check_arguments({"hidden": 8}, dropout=0.0, clip=None)
+    """
+    for name, size in sizes.items():
+        if size < 1:
+            raise ValueError(f"{name} must be at least 1, found {size}")
+    if not 0 <= dropout < 1:
+        raise ValueError(f"dropout must lie in [0, 1), found {dropout}")
+    if clip is not None and not clip > 0:
+        raise ValueError(f"clip must be positive, found {clip}")
 
 
 def clip_gradient(x: Tensor, limit: float | None) -> Tensor:

@@ -6,7 +6,7 @@ from typing import Any
 import torch
 from torch import Tensor, nn
 
-from seqmdn.backbones.backbone import Backbone, State, clip_gradient
+from seqmdn.backbones.backbone import Backbone, State, check_arguments, clip_gradient
 
 __all__ = ["GRUBackbone", "LSTMBackbone", "StackedBackbone"]
 
@@ -52,13 +52,8 @@ class StackedBackbone(Backbone):
         clip: float | None = None,
     ) -> None:
         super().__init__()
-        for name, size in {"inputs": inputs, "hidden": hidden, "layers": layers}.items():
-            if size < 1:
-                raise ValueError(f"{name} must be at least 1, found {size}")
-        if not 0 <= dropout < 1:
-            raise ValueError(f"dropout must lie in [0, 1), found {dropout}")
-        if clip is not None and not clip > 0:
-            raise ValueError(f"clip must be positive, found {clip}")
+        sizes = {"inputs": inputs, "hidden": hidden, "layers": layers}
+        check_arguments(sizes, dropout, clip)
         self.inputs = inputs
         self.hidden = hidden
         self.skip = skip

@@ -6,7 +6,7 @@ from typing import NamedTuple
 import torch
 from torch import Tensor, nn
 
-from seqmdn.backbones.backbone import Backbone, State, clip_gradient
+from seqmdn.backbones.backbone import Backbone, State, check_arguments, clip_gradient
 from seqmdn.backbones.stacked import LSTMBackbone, remember
 from seqmdn.data import decode
 
@@ -87,18 +87,8 @@ class WindowBackbone(Backbone):
         clip: float | None = None,
     ) -> None:
         super().__init__()
-        for name, size in {
-            "inputs": inputs,
-            "hidden": hidden,
-            "layers": layers,
-            "windows": windows,
-        }.items():
-            if size < 1:
-                raise ValueError(f"{name} must be at least 1, found {size}")
-        if not 0 <= dropout < 1:
-            raise ValueError(f"dropout must lie in [0, 1), found {dropout}")
-        if clip is not None and not clip > 0:
-            raise ValueError(f"clip must be positive, found {clip}")
+        sizes = {"inputs": inputs, "hidden": hidden, "layers": layers, "windows": windows}
+        check_arguments(sizes, dropout, clip)
         if not alphabet or len(set(alphabet)) < len(alphabet) or "\0" in alphabet:
             raise ValueError(
                 f"the alphabet must name every character of the texts once, found {alphabet!r}"
