@@ -14,7 +14,7 @@ from seqmdn.runs.run import Run
 
 __all__ = ["draw"]
 
-_ROOM = 2  # times the longest real sequence, for draws that end by themselves
+_ROOM = 2  # times the store's longest sequence, for draws that end by themselves
 
 
 def draw(
@@ -33,8 +33,8 @@ def draw(
     Args:
         run: The run.
         num: Number of sequences; with a context or a prime, real sequences are used again in turn.
-        length: Frames of each at most, those of the longest real sequence used by default, or twice
-            as many where a draw ends by itself.
+        length: Frames of each at most. By default those of the longest real sequence used; where a
+            draw ends by itself, twice those of the store's longest.
         prime: Number of first frames to take from real sequences, or below 1 the share of each.
         split: Where the real sequences come from.
         text: What the draws say, of several texts in turn; those of the real sequences by default.
@@ -70,9 +70,10 @@ def draw(
         primed = real.lengths
     said = _said(real, text, style is not None)
     if length is None:
-        # What is primed comes on top of what is drawn where the text goes on, too.
-        ends = run.data.mark_end or said is not None
-        length = int(real.lengths.max()) * (_ROOM if ends else 1)
+        length = int(real.lengths.max())
+        if run.data.mark_end or said is not None:
+            length = _ROOM * int(run.data.store.lengths.max())
+        # What is gone on from comes on top of what is drawn.
         length += int(primed.max()) if style is not None else 0
     most = int(primed.max())
     shown = said if text is None else _each(text, num)

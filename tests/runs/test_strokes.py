@@ -51,7 +51,7 @@ def test_draws_say_what_real_ones_say_or_what_they_are_told(
     drawn, real = draw(run, num=7)
     test = run.data.store.indices("test")
     texts = [run.data.store.text(index) for index in np.resize(test, 7)]
-    longest = int(run.data.store.lengths[test].max())
+    longest = int(run.data.store.lengths.max())
     assert drawn.values.shape == (7, 2 * longest, 3), "the mark of the end is no column of a store"
     assert said.pop() == texts and real.values.shape[2] == 3 and drawn.start is None
     draw(run, num=2, text="ba", length=3)
@@ -87,8 +87,8 @@ def test_a_style_is_gone_on_from(run: Run, monkeypatch: pytest.MonkeyPatch) -> N
     assert torch.equal(real.lengths, lengths)
     for i, length in enumerate(lengths.tolist()):
         assert torch.equal(drawn.values[i, :length], style.values[[0, 1, 0]][i, :length, :3])
-    longest = int(style.lengths.max())
-    assert drawn.values.shape[1] == 3 * longest, "the style, and twice as much room"
+    most = int(style.lengths.max()) + 2 * int(run.data.store.lengths.max())
+    assert drawn.values.shape[1] == most, "the style, and twice as much room as anything takes"
     draw(run, num=2, style=style, text=["a", "b"], length=20)
     assert said[-1] == [f"{first}a", f"{second}b"]
     with pytest.raises(ValueError, match=r"a style or a prime, found both \(a prime of 0.5\)"):
