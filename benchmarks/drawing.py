@@ -1,7 +1,7 @@
 """Measure drawing: `python -m benchmarks.drawing [--write]`.
 
-Strokes of 700 points, drawn 64 at once against one at a time, and one against a bare loop of LSTM
-cells and a linear layer of the same size, which draws nothing. `--write` puts the table into
+Strokes of 700 points, drawn 64 at once against one at a time, and one against bare loops of an LSTM
+and a linear layer of the same size, which draw nothing. `--write` puts the table into
 benchmarks/README.md as well.
 """
 
@@ -11,6 +11,7 @@ import argparse
 from collections.abc import Callable
 from dataclasses import dataclass
 from functools import partial
+from typing import Any
 
 import torch
 from torch import Tensor, nn
@@ -66,34 +67,47 @@ def drawing(network: SequenceModel, count: int) -> Work:
 
 
 class Bare(nn.Module):
-    """What no draw can do without: cells, and a linear layer with as many outputs as the head's."""
+    """What no draw can do without: an LSTM, and a linear layer with as many outputs as the head's.
 
-    def __init__(self, hidden: int, layers: int, outputs: int) -> None:
+    By ``nn.LSTM``, a step at a time, or by ``nn.LSTMCell``s.
+    """
+
+    def __init__(self, hidden: int, layers: int, outputs: int, cells: bool) -> None:
         super().__init__()
         sizes = [FEATURES, *[hidden] * (layers - 1)]
-        self.cells = nn.ModuleList(nn.LSTMCell(size, hidden) for size in sizes)
+        self.cells = nn.ModuleList(nn.LSTMCell(size, hidden) for size in sizes) if cells else None
+        self.lstm = None if cells else nn.LSTM(FEATURES, hidden, layers, batch_first=True)
         self.output = nn.Linear(hidden, outputs)
 
     @torch.inference_mode()
     def forward(self) -> Tensor:
         """Feed the first outputs back, as often as there are points."""
-        x = torch.zeros(1, FEATURES)
-        zero = torch.zeros(1, self.output.in_features)
-        states = [(zero, zero)] * len(self.cells)
+        x, state = torch.zeros(1, FEATURES), None
         for _ in range(POINTS):
-            h = x
-            for place, cell in enumerate(self.cells):
-                states[place] = cell(h, states[place])
-                h = states[place][0]
+            h, state = self._step(x, state)
             x = self.output(h)[:, :FEATURES]
         return x
 
+    def _step(self, x: Tensor, state: Any) -> tuple[Tensor, Any]:
+        if self.lstm is not None:
+            h, state = self.lstm(x.unsqueeze(1), state)
+            return h.squeeze(1), state
+        assert self.cells is not None
+        if state is None:
+            zero = torch.zeros(1, self.output.in_features)
+            state = [(zero, zero)] * len(self.cells)
+        after = []
+        for cell, before in zip(self.cells, state, strict=True):
+            after.append(cell(x, before))
+            x = after[-1][0]
+        return x, after
 
-def bare(hidden: int, layers: int) -> Bare:
+
+def bare(hidden: int, layers: int, cells: bool) -> Bare:
     """Return the loop of a network's size."""
     head = model(hidden, layers).head
     outputs = head.offsets.projection.out_features + head.bits.out_features
-    return Bare(hidden, layers, outputs)
+    return Bare(hidden, layers, outputs, cells)
 
 
 def rows() -> list[Row]:
@@ -112,17 +126,18 @@ def rows() -> list[Row]:
                     scale=BATCH,
                 )
             )
-        loop = bare(hidden, layers)
         network = model(hidden, layers)
-        table.append(
-            Row(
-                f"RMDN, {size}: a single one",
-                "bare cells and linear layer",
-                "at most 1.5",
-                lambda network=network, loop=loop: (drawing(network, 1), loop),
-                ours_by_theirs=True,
+        for what, cells in (("nn.LSTM", False), ("nn.LSTMCell", True)):
+            loop = bare(hidden, layers, cells)
+            table.append(
+                Row(
+                    f"RMDN, {size}: a single one",
+                    f"bare `{what}` and `nn.Linear`",
+                    "at most 1.5",
+                    lambda network=network, loop=loop: (drawing(network, 1), loop),
+                    ours_by_theirs=True,
+                )
             )
-        )
     return table
 
 

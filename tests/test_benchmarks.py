@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 import re
+from functools import partial
 from pathlib import Path
 
 import pytest
 import torch
 
-from benchmarks import density, flows, measure, opponents
+from benchmarks import density, drawing, flows, measure, opponents, readme
 from benchmarks.measure import Comparison, compare, peak_memory
 
 README = Path(density.__file__).with_name("README.md").read_text()
@@ -97,7 +98,7 @@ def test_a_run_writes_its_table(
 ) -> None:
     copy = tmp_path / "README.md"
     copy.write_text(f"before\n{density.BEGIN}\nold\n{density.END}\nafter\n")
-    monkeypatch.setattr(density, "README", copy)
+    monkeypatch.setattr(density, "put", partial(readme.put, readme=copy))
     small = density.density_row((8, 2, 3, 1), "plain", opponents.plain, 2, memory=True)
     monkeypatch.setattr(density, "ROWS", [small])
     threads = torch.get_num_threads()
@@ -135,3 +136,26 @@ def test_the_readme_holds_every_row_of_the_flows() -> None:
     table = README.split(flows.BEGIN)[1].split(flows.END)[0]
     for row in flows.ROWS:
         assert f"| {row.name} | {row.against} |" in table
+
+
+def test_the_readme_holds_every_row_of_drawing() -> None:
+    table = README.split(drawing.BEGIN)[1].split(drawing.END)[0]
+    for row in drawing.rows():
+        assert f"| {row.name} | {row.against} |" in table
+
+
+def test_bare_loops_have_the_size_of_the_network_and_do_the_same(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setattr(drawing, "POINTS", 5)
+    loops = [drawing.bare(8, 2, cells) for cells in (False, True)]
+    own = drawing.model(8, 2)
+    weights = sum(p.numel() for p in own.parameters()) - own.start.numel()
+    assert [sum(p.numel() for p in loop.parameters()) for loop in loops] == [weights] * 2
+    assert loops[0].lstm is not None and loops[1].cells is not None
+    for layer, cell in enumerate(loops[1].cells):
+        for name, parameter in cell.named_parameters():
+            parameter.data.copy_(loops[0].lstm.get_parameter(f"{name}_l{layer}"))
+    loops[1].output.load_state_dict(loops[0].output.state_dict())
+    torch.testing.assert_close(loops[0](), loops[1]())
+    assert drawing.drawing(own, 3)().values.shape == (3, 5, drawing.FEATURES)
