@@ -103,12 +103,16 @@ def test_a_configuration_written_down_is_the_same_again(
     parser.save(config, saved, skip_unset=False)
     again = fit_parser().parse_args(["-c", str(saved)])
     assert values(again) == values(config)
-    assert again.trainer.max_steps > 0 and again["model.init_args.head.init_args.components"] > 0
+    head = again["model.init_args.head"]
+    head = head.init_args.get("offsets", head)  # that of a pen's offsets, beside its bits
+    assert again.trainer.max_steps > 0 and head.init_args.components > 0
     # Every default stands in it, so that another version's defaults change nothing.
     kept = yaml.safe_load(saved.read_text())
-    assert set(kept["model"]["init_args"]) == {"backbone", "head", "missing", "transform"}
+    expected = {"backbone", "head", "missing", "transform", "truncate"}
+    assert set(kept["model"]["init_args"]) == expected
     assert kept["training"]["schedule"] and "precision" in kept["trainer"]
-    assert kept["model"]["init_args"]["head"]["init_args"]["components"]
+    arguments = kept["model"]["init_args"]["head"]["init_args"]
+    assert arguments.get("offsets", {"init_args": arguments})["init_args"]["components"]
 
 
 def test_a_checkpoints_words_make_data_and_model(recipe: Path) -> None:
