@@ -12,8 +12,8 @@ section ``CSR:`` has a line for each, -01 first; and the lists of forms of the o
 - **Split** by the owner's lists, which share no writers: ``trainset.txt`` is for training,
   ``testset_v.txt`` for validation, ``testset_f.txt`` for the test. ``testset_t.txt``, the second
   validation set of task 1, is not used. Graves (2013) trained on all lists but ``testset_v.txt``,
-  on which he stopped early, and had no test:
-  ``--train trainset.txt testset_t.txt testset_f.txt --valid testset_v.txt --test``.
+  on which he stopped early, and had no test. A training here wants one: ``--train trainset.txt
+  testset_t.txt --valid testset_v.txt --test testset_f.txt`` comes nearest to his.
 - **Outliers.** Nothing is clipped. A line with an offset of more than ``--largest`` units in x or
   y, of fewer than three points, without transcription, or of a sensor elsewhere than at the top
   left corner is left out, named and counted (attribute ``left_out``), as are forms of the lists of
