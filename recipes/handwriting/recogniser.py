@@ -45,8 +45,7 @@ class Recogniser(nn.Module):
     def forward(self, batch: Batch) -> Tensor:
         offsets = self.standardise(batch.values[..., :2].round())  # people's are whole pixels
         frames = torch.cat((offsets, batch.values[..., 2:3]), dim=-1)
-        inside = torch.arange(frames.shape[1]) < batch.lengths.unsqueeze(1)
-        frames = frames.where(inside.unsqueeze(-1), 0)
+        frames = frames.where(batch.present().unsqueeze(-1), 0)
         pairs = nn.functional.gelu(self.pairs(frames.transpose(1, 2))).transpose(1, 2)
         # Packed, so that the way back begins at a word's own end.
         packed = nn.utils.rnn.pack_padded_sequence(

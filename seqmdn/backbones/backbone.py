@@ -2,6 +2,7 @@
 
 from abc import ABC, abstractmethod
 from collections.abc import Mapping
+from typing import Any
 
 from torch import Tensor, nn
 from torch.autograd import Function
@@ -98,10 +99,10 @@ def clip_gradient(x: Tensor, limit: float | None) -> Tensor:
 
 class _ClipGradient(Function):
     @staticmethod
-    def forward(ctx, x: Tensor, limit: float) -> Tensor:  # type: ignore[no-untyped-def]  # noqa: ANN001
+    def forward(ctx: Any, x: Tensor, limit: float) -> Tensor:
         ctx.limit = limit
         return x.view_as(x)
 
     @staticmethod
-    def backward(ctx, gradient: Tensor) -> tuple[Tensor, None]:  # type: ignore[no-untyped-def]  # noqa: ANN001
+    def backward(ctx: Any, gradient: Tensor) -> tuple[Tensor, None]:
         return gradient.clamp(-ctx.limit, ctx.limit), None

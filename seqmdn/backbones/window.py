@@ -7,7 +7,7 @@ import torch
 from torch import Tensor, nn
 
 from seqmdn.backbones.backbone import Backbone, State, check_arguments, clip_gradient
-from seqmdn.backbones.stacked import LSTMBackbone, remember
+from seqmdn.backbones.stacked import LSTMBackbone, remember, run_lstm
 from seqmdn.data import decode
 
 __all__ = ["WindowBackbone"]
@@ -137,7 +137,7 @@ class WindowBackbone(Backbone):
         return tuple(_State(layers, layers, place, window, found.to(of.dtype)))
 
     def forward(self, x: Tensor, state: State | None = None) -> tuple[Tensor, State]:
-        h, state, _ = self.trace(x, state)
+        h, state, _ = self._run(x, state)
         return h, state
 
     def trace(self, x: Tensor, state: State | None = None) -> tuple[Tensor, State, Tensor]:
@@ -146,6 +146,11 @@ class WindowBackbone(Backbone):
         Returns:
             h ``(B, T, H)``, the state after step T, and phi ``(B, T, U)``.
         """
+        h, state, shown = self._run(x, state)
+        return h, state, torch.stack(shown, dim=1)
+
+    def _run(self, x: Tensor, state: State | None) -> tuple[Tensor, State, list[Tensor]]:
+        """Run over x, and return what the window shows at each step, (B, U), as well."""
         self._check_inputs(x)
         before = self._checked(state, len(x))
         places = self._places(before.text.shape[1])
@@ -166,16 +171,16 @@ class WindowBackbone(Backbone):
         seen = torch.cat((x, torch.stack(windows, dim=1)), dim=-1)  # (B, T, X + A)
         outputs, hidden, cell = [below], [h], [c]
         for i, layer in enumerate(self.above, start=1):
-            given = tuple(part[:, i].unsqueeze(0).contiguous() for part in before[:2])
-            below, (last, memory) = layer(torch.cat((below, seen), dim=-1), given)
+            given = before.hidden[:, i], before.cell[:, i]
+            below, (h, c) = run_lstm(layer, torch.cat((below, seen), dim=-1), given)
             below = self.dropout(clip_gradient(below, self.clip))
             outputs.append(below)
-            hidden.append(last.squeeze(0))
-            cell.append(memory.squeeze(0))
+            hidden.append(h)
+            cell.append(c)
         after = _State(
             torch.stack(hidden, dim=1), torch.stack(cell, dim=1), place, window, before.text
         )
-        return torch.cat(outputs, dim=-1), tuple(after), torch.stack(shown, dim=1)
+        return torch.cat(outputs, dim=-1), tuple(after), shown
 
     def finished(self, state: State) -> Tensor:
         now = self._checked(state, len(state[0]))

@@ -47,13 +47,18 @@ class Batch(NamedTuple):
     observed: Tensor | None = None  # (B, T, D)
     text: Tensor | None = None  # (B, U)
 
+    def present(self) -> Tensor:  # (B, T)
+        """Says which frames are no padding, burn-in included: True up to ``lengths``."""
+        return self._before(self.lengths)
+
     def mask(self) -> Tensor:  # (B, T)
         """Says which frames count: True from ``start`` up to ``lengths``."""
-        time = torch.arange(self.values.shape[1], device=self.values.device)  # (T,)
-        mask = time < self.lengths.unsqueeze(-1)
-        if self.start is not None:
-            mask = mask & (time >= self.start.unsqueeze(-1))
-        return mask
+        mask = self.present()
+        return mask if self.start is None else mask & ~self._before(self.start)
+
+    def _before(self, ends: Tensor) -> Tensor:  # (B,) -> (B, T)
+        time = torch.arange(self.values.shape[1], device=self.values.device)
+        return time < ends.unsqueeze(-1)
 
     def frames(self) -> Tensor:  # (B,)
         """Counts the frames of each sequence that count."""

@@ -113,16 +113,14 @@ class Bits(Distribution):
         """Returns the logit of each bit given those before it, (*sample, *batch, E)."""
         if self.couplings is None:
             return self.logits
-        if value.shape[-1] == 2:  # an end of stroke and one of a sequence: no matrix is worth it
-            second = self.logits[..., 1:] + self.couplings * value[..., :1]
-            first = self.logits[..., :1].expand(second.shape)
-            return torch.cat((first, second), dim=-1)
-        count = value.shape[-1]
-        weight = self.couplings.new_zeros(*self.couplings.shape[:-1], count, count)
-        rows, columns = torch.tril_indices(count, count, -1, device=weight.device)
-        weight[..., rows, columns] = self.couplings
-        # Not a product of matrices, which autocast would round to half precision.
-        return self.logits + (weight * value.unsqueeze(-2)).sum(-1)
+        given: list[Tensor] = []
+        place = 0
+        for e, logit in enumerate(self.logits.unbind(-1)):
+            for before in value.unbind(-1)[:e]:
+                logit = logit + self.couplings[..., place] * before
+                place += 1
+            given.append(logit)
+        return torch.stack(torch.broadcast_tensors(*given), dim=-1)
 
 
 def draw_bits(logits: Tensor, couplings: Tensor | None = None) -> Tensor:

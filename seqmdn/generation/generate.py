@@ -108,8 +108,7 @@ def generate(
         lengths=lengths.clone(),
         start=None if prime is None else steps.primed.clone(),
     )
-    inside = torch.arange(batch.values.shape[1], device=device) < batch.lengths.unsqueeze(1)
-    batch = batch._replace(values=batch.values.where(inside.unsqueeze(-1), 0))
+    batch = batch._replace(values=batch.values.where(batch.present().unsqueeze(-1), 0))
     if not bool(batch.values.isfinite().all()):
         raise FloatingPointError(
             "the draws are not finite: the model's weights may be damaged, or a temperature is so "

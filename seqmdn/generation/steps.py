@@ -72,7 +72,12 @@ class Steps:
         codes = None if texts is None else encode(texts).to(device)
         with torch.inference_mode():
             self.state = model.begin(codes)
-        self.tempering = {"mixing": mixing, "scale": scale, "bits": bits}
+        # A head of one's own may have no temperatures, and is asked for none in vain.
+        changed = {"mixing": mixing, "scale": scale, "bits": bits}
+        self.tempering = {name: value for name, value in changed.items() if value != 1}
+        self.draws = hasattr(model.head, "draw")
+        if self.draws and not isinstance(model.head, StrokeHead):
+            self.tempering.pop("bits", None)
         self.previous: Tensor | None = None
         self.t = 0
 
@@ -105,19 +110,13 @@ class Steps:
     def _draw(self, h: Tensor) -> Tensor:  # (B, D)
         """Draw the next frame in the model's units, by the head's own way if it has one."""
         head: Any = self.model.head
-        # A head of one's own may have no temperatures, and is asked for none in vain.
-        changed = {name: value for name, value in self.tempering.items() if value != 1}
-        if hasattr(head, "draw"):
-            if not isinstance(head, StrokeHead):
-                changed.pop("bits", None)
-            drawn: Tensor = head.draw(h, **changed)
+        if self.draws:
+            drawn: Tensor = head.draw(h, **self.tempering)
             return drawn
-        density = head(h)
+        density, tempering = head(h), self.tempering
         if not isinstance(density, Joint):
-            changed.pop("bits", None)
-        if changed:
-            density = density.tempered(**changed)
-        drawn = density.sample()
+            tempering = {name: value for name, value in tempering.items() if name != "bits"}
+        drawn = (density.tempered(**tempering) if tempering else density).sample()
         return drawn
 
 

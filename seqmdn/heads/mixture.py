@@ -157,7 +157,7 @@ class MixtureHead(nn.Module):
         Returns:
             ``(*batch, D)``.
         """
-        if torch.is_grad_enabled():
+        if torch.is_grad_enabled():  # asked, as a decorator costs more in a loop that has none
             with torch.no_grad():
                 return self.draw(h, mixing, scale)
         if self.own is None:

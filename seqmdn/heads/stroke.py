@@ -82,7 +82,6 @@ class StrokeHead(nn.Module):
         """
         return Joint(self.offsets(h), Bits(*self._split(widen(self.bits(h)))))
 
-    @torch.no_grad()
     def draw(self, h: Tensor, mixing: float = 1.0, scale: float = 1.0, bits: float = 1.0) -> Tensor:
         """Draw a frame of each context, see :meth:`MixtureHead.draw`.
 
@@ -95,7 +94,7 @@ class StrokeHead(nn.Module):
         Returns:
             ``(*batch, D)``.
         """
-        if torch.is_grad_enabled():
+        if torch.is_grad_enabled():  # asked, as a decorator costs more in a loop that has none
             with torch.no_grad():
                 return self.draw(h, mixing, scale, bits)
         draw: Any = getattr(self.offsets, "draw", None)

@@ -212,7 +212,7 @@ class SequenceModel(DensityModel):
         self._check(batch)
         # Padding may hold anything, NaN included, and must reach neither a value nor a gradient:
         # the first frame takes its place, being one that every transform accepts.
-        present = _present(batch).unsqueeze(-1)
+        present = batch.present().unsqueeze(-1)
         values = batch.values.where(present, batch.values[:, :1])
         context = None if batch.context is None else batch.context.where(present, 0)
         observed = batch.observed
@@ -271,12 +271,6 @@ class SequenceModel(DensityModel):
                 f"observed must be boolean of shape {tuple(batch.values.shape)}, found "
                 f"{batch.observed.dtype} of shape {tuple(batch.observed.shape)}"
             )
-
-
-def _present(batch: Batch) -> Tensor:
-    """Which frames are data, burn-in included: ``(B, T)``."""
-    steps = torch.arange(batch.values.shape[1], device=batch.values.device)
-    return steps < batch.lengths.unsqueeze(1)
 
 
 def _filled(z: Tensor, observed: Tensor) -> Tensor:  # (N, D)

@@ -90,9 +90,8 @@ def draw(
     if real.context is not None:
         # What a context says ends where the sequence ends that it belongs to.
         lengths = torch.minimum(drawn.lengths, real.lengths.to(drawn.lengths))
-        inside = torch.arange(drawn.values.shape[1], device=lengths.device) < lengths.unsqueeze(1)
-        values = drawn.values.where(inside.unsqueeze(-1), 0)
-        drawn = drawn._replace(values=values, lengths=lengths)
+        drawn = drawn._replace(lengths=lengths)
+        drawn = drawn._replace(values=drawn.values.where(drawn.present().unsqueeze(-1), 0))
     if said is not None and shown is not None:
         drawn = drawn._replace(text=encode(shown))
     return run.data.whole(drawn), run.data.whole(real)
@@ -106,12 +105,11 @@ def _primed(real: Batch, prime: float) -> Tensor:  # (B,)
             f"prime must be a number of frames up to {shortest}, or a share below 1, found {prime}"
         )
     primed = (real.lengths * prime).long() if prime < 1 else torch.full_like(real.lengths, prime)
-    if real.observed is not None and int(primed.max()):
-        first = torch.arange(real.values.shape[1]) < primed.unsqueeze(1)
-        if not bool(real.observed[first].all()):
-            raise ValueError(
-                f"prime must be 0 where features of the first frames are missing, found {prime:g}"
-            )
+    first = real._replace(lengths=primed).present()
+    if real.observed is not None and not bool(real.observed[first].all()):
+        raise ValueError(
+            f"prime must be 0 where features of the first frames are missing, found {prime:g}"
+        )
     return primed
 
 

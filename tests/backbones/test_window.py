@@ -20,8 +20,8 @@ TEXTS = ["abcab", "c", "ba"]
 class Said(WindowBackbone):
     """A window that begins by itself, on a text that everyone says."""
 
-    def trace(self, x: Tensor, state: State | None = None) -> tuple[Tensor, State, Tensor]:
-        return super().trace(x, self.begin(encode(["ab"] * len(x))) if state is None else state)
+    def forward(self, x: Tensor, state: State | None = None) -> tuple[Tensor, State]:
+        return super().forward(x, self.begin(encode(["ab"] * len(x))) if state is None else state)
 
 
 KINDS = [
