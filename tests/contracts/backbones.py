@@ -64,6 +64,12 @@ def _backbone_steps_are_the_whole(kind: BackboneKind) -> None:
         _assert_all_close((torch.cat((first, second), dim=1), *state), (whole, *last))
         forgotten, _ = backbone(x[:, split:])
         assert (forgotten - second).abs().max() > 1e-3, "the state has no effect"
+    with torch.no_grad():  # where a step by itself may go another way
+        outputs, state = [], None
+        for t in range(9):
+            h, state = backbone(x[:, t : t + 1], state)
+            outputs.append(h)
+    _assert_all_close((torch.cat(outputs, dim=1), *state), (whole, *last))
 
 
 def _backbone_sequences_never_mix(kind: BackboneKind) -> None:
