@@ -79,7 +79,7 @@ class Flowed(OpenDistribution):
         super().__init__(base.batch_shape, base.event_shape, validate_args=validate_args)
 
     @property
-    def has_rsample(self) -> bool:  # type: ignore[override]
+    def has_rsample(self) -> bool:  # type: ignore[override]  # torch: one of a class
         """Whether the base has reparametrised draws."""
         return self.base.has_rsample
 

@@ -62,7 +62,7 @@ class Joint(OpenDistribution):
         super().__init__(continuous.batch_shape, Size([features]), validate_args=validate_args)
 
     @property
-    def support(self) -> constraints.Constraint:  # type: ignore[override]
+    def support(self) -> constraints.Constraint:  # type: ignore[override]  # torch: one of a class
         """Real numbers, then 0 or 1."""
         lengths = [self.columns, self.bits.event_shape[0]]
         parts = constraints.cat([constraints.real, constraints.boolean], -1, lengths)

@@ -47,7 +47,7 @@ def words(tmp_path: Path) -> Path:
 
 
 def small(source: Path, out: Path, words: Path, **more: float) -> Store:
-    prepare(source, out, words, **{"count": 60, "valid": 5, "test": 9, **more})  # type: ignore[arg-type]
+    prepare(source, out, words, **{"count": 60, "valid": 5, "test": 9, **more})
     return Store(out)
 
 

@@ -14,7 +14,7 @@ FRAMES = stroke_frames([[[0, 0], [1, 2]], [[5, 5]]])
 def save(out: Path, sequences: list[PenSequence], **more: object) -> list[str]:
     fixed = {"name": "pen", "unit": "pixel", "sequence": "word", "y_axis": "up", "source": []}
     fixed |= {"licence": "mine", "command": "python -m data_prep.pen", "left_out": []}
-    return write_strokes(out, sequences, **{**fixed, **more})  # type: ignore[arg-type]
+    return write_strokes(out, sequences, **{**fixed, **more})
 
 
 def test_the_store_has_the_form_of_pen_data(tmp_path: Path) -> None:

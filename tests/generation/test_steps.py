@@ -94,7 +94,7 @@ def test_a_head_without_temperatures_draws_at_none() -> None:
 def test_texts_are_each_ones_own_or_everyones() -> None:
     model = build()
     for said, expected in (("ab", ["ab", "ab"]), (["ab", "é"], ["ab", "é"])):
-        text = Steps(model, 2, text=said).state[4]  # type: ignore[index]
+        text = Steps(model, 2, text=said).state[4]
         assert text.sum((1, 2)).tolist() == [len(each) for each in expected]
     assert Steps(build(reads=False), 2).state is None
 

@@ -77,7 +77,7 @@ class PinnedHead(StrokeHead):
     def projection(self) -> Any:
         return Both(self)
 
-    def forward(self, h: Tensor) -> Pinned:  # type: ignore[override]
+    def forward(self, h: Tensor) -> Pinned:
         return Pinned(super().forward(h))
 
 
