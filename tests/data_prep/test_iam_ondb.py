@@ -128,7 +128,7 @@ def test_what_is_left_out_is_named(source: Path, tmp_path: Path) -> None:
 
 def test_points_off_a_grid_have_no_resolution(source: Path, tmp_path: Path) -> None:
     path = place(source, "a01-000u", 1)
-    path.write_text(session([[(0.5, 1), (2, 1), (3, 3)]]))  # type: ignore[list-item]
+    path.write_text(session([[(0.5, 1), (2, 1), (3, 3)]]))
     prepare(source, tmp_path / "a.h5")
     assert "resolution" not in Store(tmp_path / "a.h5").attributes
 
