@@ -2,10 +2,20 @@
 
 from __future__ import annotations
 
-__all__ = ["AudioError", "Recording", "cut_frames", "read_recording", "spread_coarse"]
+__all__ = [
+    "AudioError",
+    "Recording",
+    "cut_frames",
+    "import_torchaudio",
+    "read_recording",
+    "spread_coarse",
+]
 
 import os
-from typing import BinaryIO, NamedTuple
+import sys
+from importlib import import_module
+from types import ModuleType
+from typing import Any, BinaryIO, NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
@@ -14,6 +24,47 @@ Samples = NDArray[np.int32]
 
 # 24 bits fill float32's digits and leave none for the noise between two levels.
 _BITS = {"PCM_S8": 8, "PCM_U8": 8, "PCM_16": 16}
+
+
+def import_torchaudio() -> ModuleType:
+    """Gives the package torchaudio, without its compiled part where that cannot be loaded.
+
+    Its published wheels are built for CUDA: beside a CPU-only torch, loading the compiled part
+    raises OSError. What is written in Python (resampling, spectrograms, mel scales, data sets)
+    needs none of it; what does (``lfilter``'s fast loop, forced alignment) raises when called.
+
+    Raises:
+        ModuleNotFoundError: If torchaudio is not installed.
+
+    Example:
+        >>> import torch
+        >>> torchaudio = import_torchaudio()
+        >>> torchaudio.functional.resample(torch.zeros(1, 160), 16_000, 8_000).shape
+        torch.Size([1, 80])
+    """
+    try:
+        return import_module("torchaudio")
+    except ModuleNotFoundError as error:
+        if error.name != "torchaudio":
+            raise
+        raise ModuleNotFoundError(
+            "sound is resampled and shown with torchaudio, which is not installed: pip install "
+            "'seqmdn[speech]'"
+        ) from None
+    except OSError:
+        sys.modules["torchaudio._extension"] = _WithoutExtension("torchaudio._extension")
+        return import_module("torchaudio")
+
+
+class _WithoutExtension(ModuleType):
+    """Stands in for what loads torchaudio's compiled part, and says that there is none."""
+
+    _IS_TORCHAUDIO_EXT_AVAILABLE = False
+    _IS_ALIGN_AVAILABLE = False
+
+    @staticmethod
+    def fail_if_no_align(function: Any) -> Any:
+        return function  # which fails by itself, as torch.ops has no such operation
 
 
 class AudioError(ValueError):

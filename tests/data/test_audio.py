@@ -7,10 +7,18 @@ from pathlib import Path
 import numpy as np
 import pytest
 import soundfile
-from scipy import stats
+import torch
+from scipy import signal, stats
 
 from seqmdn.data import UniformDequantise
-from seqmdn.data.audio import AudioError, cut_frames, read_recording, spread_coarse
+from seqmdn.data import audio
+from seqmdn.data.audio import (
+    AudioError,
+    cut_frames,
+    import_torchaudio,
+    read_recording,
+    spread_coarse,
+)
 
 SOUND = np.random.default_rng(0).integers(-30_000, 30_000, 1234).astype(np.int16)
 
@@ -104,3 +112,42 @@ def test_fine_samples_stay() -> None:
     samples[7] += 1
     spread, step = spread_coarse(samples, np.random.default_rng(0))
     assert step == 1 and spread is samples
+
+
+def test_torchaudio_resamples_whether_or_not_its_compiled_part_can_be_loaded() -> None:
+    torchaudio = import_torchaudio()
+    assert import_torchaudio() is torchaudio
+    time = np.arange(4800)
+    sine = np.sin(2 * np.pi * 440 * time / 48_000)
+    found = torchaudio.functional.resample(torch.from_numpy(sine), 48_000, 16_000).numpy()
+    expected = signal.resample_poly(sine, 1, 3)
+    np.testing.assert_allclose(found[100:-100], expected[100:-100], atol=2e-3)
+
+
+def test_a_compiled_part_that_cannot_be_loaded_is_done_without(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    asked: list[bool] = []
+    monkeypatch.delitem(sys.modules, "torchaudio._extension", raising=False)
+
+    def load(name: str) -> str:
+        asked.append("torchaudio._extension" in sys.modules)
+        if len(asked) == 1:
+            raise OSError("libc10_cuda.so: cannot open shared object file")
+        return name
+
+    monkeypatch.setattr(audio, "import_module", load)
+    assert import_torchaudio() == "torchaudio"
+    assert asked == [False, True]
+
+
+@pytest.mark.parametrize(("name", "words"), [("torchaudio", "seqmdn.speech"), ("av", "av")])
+def test_what_is_not_installed_is_named(
+    name: str, words: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def load(_: str) -> None:
+        raise ModuleNotFoundError(f"No module named {name!r}", name=name)
+
+    monkeypatch.setattr(audio, "import_module", load)
+    with pytest.raises(ModuleNotFoundError, match=words):
+        import_torchaudio()
