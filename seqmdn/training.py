@@ -93,10 +93,10 @@ class DensityModule(LightningModule):
         return loss
 
     def validation_step(self, batch: DensityBatch, index: int) -> None:
-        self._score(batch)
+        self._score(batch, self.model.validation_log_prob(batch))
 
     def test_step(self, batch: DensityBatch, index: int) -> None:
-        self._score(batch)
+        self._score(batch, self.model.log_prob(batch))
 
     def on_validation_epoch_end(self) -> None:
         self._report("val/nll")
@@ -141,10 +141,10 @@ class DensityModule(LightningModule):
     def on_load_checkpoint(self, checkpoint: dict[str, Any]) -> None:
         self._seconds_before = checkpoint["seqmdn"]["seconds"]
 
-    def _score(self, batch: DensityBatch) -> None:
+    def _score(self, batch: DensityBatch, log_prob: Tensor) -> None:
         frames = batch.frames()
         sizes = frames if self.per == "frame" else torch.ones_like(frames)
-        self.nll.update(self.model.log_prob(batch), sizes)
+        self.nll.update(log_prob, sizes)
 
     def _report(self, name: str) -> None:
         self.log(name, self.nll.compute())

@@ -89,7 +89,10 @@ def telling(how: str | None) -> Iterator[Report]:
 def say(metrics: dict[str, Any], source: Path) -> None:
     """Print the scores of one run in a line or two."""
     unit = metrics["unit"]
-    print(f"{source}: {metrics['split']} NLL {_likelihood(metrics, unit)}")
+    sign, which = ("≤ ", f" ({metrics['bound_is']})") if metrics.get("bound") else ("", "")
+    print(f"{source}: {metrics['split']} NLL {sign}{_likelihood(metrics, unit)}{which}")
+    for name, found in metrics.get("bounds", {}).items():
+        print(f"{name}: NLL ≤ {_likelihood(found, unit)}")
     if (adapted := metrics.get("adapted")) is not None:
         rate = f"{adapted['rate']:g}"
         print(f"adapted while scored, at a rate of {rate}: {_likelihood(adapted, unit)}")

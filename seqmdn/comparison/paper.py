@@ -3,6 +3,7 @@
 from collections.abc import Mapping
 from typing import Any, Literal
 
+from seqmdn.comparison.bounds import bound_words
 from seqmdn.comparison.pairs import difference_to
 
 __all__ = ["paper_table"]
@@ -37,7 +38,8 @@ def paper_table(result: Mapping[str, Any], form: Literal["markdown", "latex"] = 
         pair = difference_to(result, name, best)
         bold = pair is None or pair["delta"] <= 2 * pair["stderr"]
         settings = cells[name]["settings"] if cells else {}
-        nll = f"{entry['nll']:.3f}{pm}{entry['stderr']:.3f}".replace("-", "−")
+        sign = "≤ " if entry.get("bound") else ""
+        nll = f"{sign}{entry['nll']:.3f}{pm}{entry['stderr']:.3f}".replace("-", "−")
         row = [cells[name]["model"] if cells else name]
         row += [str(settings.get(key, "--")) for key in keys]
         row += [f"{entry['params']:,}", _bold(nll, latex) if bold else nll]
@@ -73,6 +75,7 @@ def _words(result: Mapping[str, Any]) -> str:
     )
     if (limit := result.get("limit")) is not None:
         words += f" No model can be below {limit:.2f} {result['unit']}."
+    words += f" {said}" if (said := bound_words(result["models"])) else ""
     if budget.get("held") == "steps" and not isinstance(budget["steps"], dict):
         words += f" Every model has {budget['steps']:,} steps."
     if budget.get("held") == "seconds":
@@ -123,7 +126,9 @@ def _escaped(text: str) -> str:
     """
     for letter in "_%&#":
         text = text.replace(letter, f"\\{letter}")
-    return text.replace("−", "$-$").replace("±", r"$\pm$").replace("<", "$<$")
+    return (
+        text.replace("−", "$-$").replace("±", r"$\pm$").replace("<", "$<$").replace("≤", r"$\le$")
+    )
 
 
 def _bold(text: str, latex: bool) -> str:

@@ -4,6 +4,7 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
+from seqmdn.comparison.bounds import label
 from seqmdn.comparison.pairs import difference_to
 from seqmdn.comparison.tasks import Task
 from seqmdn.plotting import (
@@ -28,12 +29,13 @@ def draw_comparison(tasks: Sequence[Task], result: Mapping[str, Any], out: Path)
         out: Where the files go.
     """
     _draw_page(tasks, result, out / "compare.png")
+    entries = {label(name, entry): entry for name, entry in result["models"].items()}
     runs = {name: [t.out for t in tasks if t.model == name] for name in result["models"]}
-    curves = {name: _curves(own) for name, own in runs.items()}
+    curves = {label(n, result["models"][n]): _curves(own) for n, own in runs.items()}
     limit_valid = result.get("limit_valid")
     curves_figure(out / "curves.png", curves, result["unit"], limit=limit_valid)
     limit = result.get("limit")
-    pareto_figure(out / "pareto.png", result["models"], result["unit"], limit=limit)
+    pareto_figure(out / "pareto.png", entries, result["unit"], limit=limit)
 
 
 def draw_sweep(result: Mapping[str, Any], out: Path) -> None:
@@ -74,7 +76,7 @@ def _draw_page(tasks: Sequence[Task], result: Mapping[str, Any], path: Path) -> 
         longest = int(run.data.store.lengths[run.data.store.indices("test")].max())
         length = min(200, longest)
         drawn, real = draw(run, num=12, length=length)
-        summaries[name] = {
+        summaries[label(name, entry)] = {
             "nll": entry["nll"],
             "stderr": entry["stderr"],
             "curve": [learning_curve(task.out) for task in runs],

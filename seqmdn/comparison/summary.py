@@ -7,6 +7,7 @@ from typing import Any
 
 import numpy as np
 
+from seqmdn.comparison.bounds import bounds_of
 from seqmdn.comparison.checks import difference
 from seqmdn.comparison.otherwise import Frames, other_likelihoods
 from seqmdn.comparison.pairs import paired, standard_error
@@ -34,6 +35,8 @@ def summarise(
     Where runs have them, each entry also has the likelihoods of :func:`other_likelihoods` under
     their names, each with its paired difference ``gain`` to that of the runs as they are, and
     ``paired_adapted`` and the like compare models by them.
+
+    The entry of a model whose likelihood is only bounded says so (:func:`bounds_of`).
 
     A model all of whose runs have scores beside the likelihood has in its entry the mean of each
     score over seeds and its standard error: :math:`\sqrt{\overline{s^2} + v / n}` of the
@@ -133,6 +136,7 @@ def _entry(values: np.ndarray, found: Sequence[Mapping[str, Any]]) -> dict[str, 
             key: float(np.mean([m["normalised"][key] for m in found]))
             for key in ("nll", "nll_per_frame")
         }
+    entry |= bounds_of(found)
     if "limit" in found[0]:
         entry["gap_to_limit"] = entry["nll"] - found[0]["limit"]
     if all("crps" in m for m in found):

@@ -3,6 +3,7 @@
 from collections.abc import Mapping
 from typing import Any
 
+from seqmdn.comparison.bounds import bound_names, bound_words
 from seqmdn.comparison.pairs import difference_to
 from seqmdn.comparison.summary import SCORES
 
@@ -22,7 +23,8 @@ def markdown_table(result: Mapping[str, Any]) -> str:
 
     The column "minus best" is the difference to the best model, paired sequence by sequence. Scores
     beside the likelihood have columns where a model has some, and so have likelihoods a frame and
-    in standardised units where those of sequences are compared.
+    in standardised units where those of sequences are compared. Where a model's likelihood is only
+    bounded, its NLL stands after ≤, and other bounds have columns.
     """
     models, unit = result["models"], result["unit"]
     best = min(models, key=lambda name: models[name]["nll"])
@@ -34,6 +36,8 @@ def markdown_table(result: Mapping[str, Any]) -> str:
     if normalised:
         step = result["frame_unit"]
         head += [step, f"standardised, {unit}", f"standardised, {step}"]
+    bounds = bound_names(models)
+    head += [f"{name}, {unit}" for name in bounds]
     others = [key for key in _SHOWN if f"paired_{key}" in result]
     head += [_SHOWN[key] for key in others]
     head += ["CRPS", "energy score", "in 90 % intervals"] if scored else []
@@ -43,7 +47,7 @@ def markdown_table(result: Mapping[str, Any]) -> str:
         delta = difference_to(result, name, best)
         cells = [
             f"**{name}**" if name == best else name,
-            f"{entry['nll']:.3f} ± {entry['stderr']:.3f}",
+            _nll(entry, entry),
             f"{entry['bits_per_dim']:.3f}",
             "" if delta is None else f"{delta['delta']:+.3f} ± {delta['stderr']:.3f}",
         ]
@@ -52,6 +56,10 @@ def markdown_table(result: Mapping[str, Any]) -> str:
             other = entry["normalised"]
             cells += [f"{entry['nll_per_frame']:.4f}", f"{other['nll']:.3f}"]
             cells += [f"{other['nll_per_frame']:.4f}"]
+        cells += [
+            _nll(entry, entry["bounds"][name]) if name in entry.get("bounds", ()) else ""
+            for name in bounds
+        ]
         cells += [_other_cell(models, name, key) for key in others]
         cells += _score_cells(entry) if scored else []
         cells += [f"{entry['params']:,}", f"{entry['seconds']:.0f}"]
@@ -70,6 +78,7 @@ def markdown_table(result: Mapping[str, Any]) -> str:
         words += (
             " Standardised: in units of the training part's standard deviation, the literature's."
         )
+    words += f" {said}" if (said := bound_words(models)) else ""
     for key in others:
         if key in _WORDS:
             words += " " + _WORDS[key].format(**models[best][key])
@@ -79,6 +88,11 @@ def markdown_table(result: Mapping[str, Any]) -> str:
             "values should lie in 90 % intervals."
         )
     return f"{table}\n\n{words}\n"
+
+
+def _nll(entry: Mapping[str, Any], found: Mapping[str, Any]) -> str:
+    sign = "≤ " if entry.get("bound") else ""
+    return f"{sign}{found['nll']:.3f} ± {found['stderr']:.3f}"
 
 
 def _other_cell(models: Mapping[str, Any], name: str, key: str) -> str:

@@ -9,7 +9,7 @@ from torch import Tensor
 from seqmdn.data import Batch
 from seqmdn.generation.randomness import Randomness, evaluating
 from seqmdn.generation.steps import Steps
-from seqmdn.models import SequenceModel
+from seqmdn.models import FrameModel
 
 __all__ = ["bias", "generate", "stream"]
 
@@ -17,7 +17,7 @@ Stop = Callable[[Tensor], Tensor]
 
 
 def generate(
-    model: SequenceModel,
+    model: FrameModel,
     num: int,
     length: int,
     *,
@@ -75,6 +75,7 @@ def generate(
         is that number, too.
 
     Example:
+        >>> from seqmdn.models import SequenceModel
         >>> batch = generate(SequenceModel(features=2), num=3, length=5, prime=torch.ones(2, 2))
         >>> batch.values.shape, batch.lengths, batch.values[0, :2].tolist()
         (torch.Size([3, 5, 2]), tensor([5, 5, 5]), [[1.0, 1.0], [1.0, 1.0]])
@@ -120,7 +121,7 @@ def generate(
 
 
 def stream(
-    model: SequenceModel,
+    model: FrameModel,
     num: int = 1,
     *,
     context: Tensor | None = None,
@@ -141,6 +142,7 @@ def stream(
         where the context ends.
 
     Example:
+        >>> from seqmdn.models import SequenceModel
         >>> frames = stream(SequenceModel(features=2), num=3)
         >>> next(frames).shape
         torch.Size([3, 2])
@@ -171,7 +173,7 @@ def bias(strength: float) -> dict[str, float]:
     return {"mixing": 1 / (1 + strength), "scale": math.exp(-2 * strength)}
 
 
-def _stream(model: SequenceModel, steps: Steps, randomness: Randomness) -> Iterator[Tensor]:
+def _stream(model: FrameModel, steps: Steps, randomness: Randomness) -> Iterator[Tensor]:
     while True:
         with evaluating(model), torch.inference_mode(), randomness():
             step = next(steps, None)

@@ -9,7 +9,7 @@ from torch import Tensor
 from seqmdn.data import encode
 from seqmdn.distributions import Joint
 from seqmdn.heads import StrokeHead
-from seqmdn.models import SequenceModel
+from seqmdn.models import FrameModel
 
 __all__ = ["Steps"]
 
@@ -25,6 +25,7 @@ class Steps:
         primed: How many frames of each sequence are not drawn but real, ``(B,)``.
 
     Example:
+        >>> from seqmdn.models import SequenceModel
         >>> steps = Steps(SequenceModel(features=2), num=3)
         >>> frame, state = next(steps)
         >>> frame.shape, steps.primed.tolist()
@@ -33,7 +34,7 @@ class Steps:
 
     def __init__(
         self,
-        model: SequenceModel,
+        model: FrameModel,
         num: int,
         context: Tensor | None = None,
         text: Sequence[str] | str | None = None,
@@ -95,6 +96,7 @@ class Steps:
         if given is not None and bool(given.all()):
             assert frame is not None
             z = model.transform.call_and_ladj(frame)[0]
+            state = model.told(z, state, t < self.primed)
         else:
             z = self._draw(h)
             own = model.transform.inverse(z)
@@ -103,6 +105,7 @@ class Steps:
                 # Of rows that are drawn, a prime may hold what no transform accepts.
                 own = frame.where(given, own)
                 z = model.transform.call_and_ladj(own)[0].where(given, z)
+                state = model.told(z, state, t < self.primed)
             frame = own
         self.previous, self.state, self.t = z, state, t + 1
         return frame, state
@@ -121,7 +124,7 @@ class Steps:
 
 
 def _prime(
-    model: SequenceModel, num: int, prime: Tensor | None, primed: Tensor | None
+    model: FrameModel, num: int, prime: Tensor | None, primed: Tensor | None
 ) -> tuple[Tensor | None, Tensor]:
     """Return a prime (B, P, D) in the model's units and dtype, and how much of it is real (B,)."""
     device = model.start.device

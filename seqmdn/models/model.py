@@ -1,6 +1,7 @@
 """What training asks of a model."""
 
 from abc import ABC, abstractmethod
+from collections.abc import Callable
 from typing import Any, Protocol
 
 from torch import Tensor, nn
@@ -28,7 +29,20 @@ class DensityModel(nn.Module, ABC):
 
     @abstractmethod
     def log_prob(self, batch: Any) -> Tensor:  # (B,)
-        """Return the log-density of each example in nats, in the data's own units."""
+        """Return the log-density of each example, or its bound, in nats of the data's own units."""
+
+    def validation_log_prob(self, batch: Any) -> Tensor:  # (B,)
+        """Return what chooses the best step of a training: ``log_prob``, or a cheaper bound."""
+        return self.log_prob(batch)
+
+    @property
+    def bound(self) -> str:
+        """Say which lower bound ``log_prob`` returns, nothing where it is the log-density."""
+        return ""
+
+    def bounds(self) -> dict[str, Callable[[Any], Tensor]]:
+        """Return what gives other lower bounds ``(B,)`` of a batch, in nats, by their names."""
+        return {}
 
     def initialise(self, values: Tensor) -> None:
         """Look at training frames ``(N, D)``, in the data's units, before training begins."""

@@ -9,7 +9,7 @@ from torch import Tensor
 
 from seqmdn.data import Batch, decode, encode
 from seqmdn.generation import generate
-from seqmdn.models import SequenceModel
+from seqmdn.models import FrameModel
 from seqmdn.runs.run import Run
 
 __all__ = ["draw"]
@@ -52,7 +52,7 @@ def draw(
             shorter than ``prime`` or misses features there, or the model reads no texts and there
             is one.
     """
-    if not isinstance(run.model, SequenceModel):
+    if not isinstance(run.model, FrameModel):
         raise ValueError(f"a {type(run.model).__name__} has no sequences to draw")
     if text is not None and not run.data.text:
         raise ValueError(

@@ -54,7 +54,8 @@ def evaluate(
         sizes, and the NLL of every sequence; of an NLL a sequence also ``nll_per_frame`` (over all
         frames of the split) in ``frame_unit`` and, where the transform has one slope, both in its
         units under ``normalised``; with ``draws`` also the scores and the calibration
-        that :class:`seqmdn.metrics.DensityReport` describes; with ``adapt`` the same of the
+        that :class:`seqmdn.metrics.DensityReport` describes; of a model whose NLL is a bound
+        ``bound``, which one (``bound_is``) and its other ``bounds``; with ``adapt`` the same of the
         likelihood under ``adapted``, and the ``rate``. ``frames.npz`` holds the log-density of
         every frame that counts, in nats, sequence after sequence: ``log_prob`` (N,), with ``adapt``
         also ``adapted`` (N,), and of each sequence ``lengths``, its frames, and ``observations``,
@@ -86,8 +87,14 @@ def score(
     log_prob = model.frame_log_prob if isinstance(model, SequenceModel) else model.log_prob
     with torch.inference_mode():
         likelihood, found = _likelihood(run, split, device, log_prob)
+        others = {
+            name: _likelihood(run, split, device, bound)[0]
+            for name, bound in model.bounds().items()
+        }
     result: dict[str, Any] = {"split": split, "unit": run.data.unit, **likelihood}
     per_sequence = result.pop("nll_per_sequence")  # long, so it comes last
+    if model.bound:
+        result |= {"bound": True, "bound_is": model.bound, "bounds": others}
     if draws is not None:
         result |= score_densities(model, run.data.batches(split), draws).compute()
     if adapt is not None:

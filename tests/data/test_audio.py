@@ -10,8 +10,7 @@ import soundfile
 import torch
 from scipy import signal, stats
 
-from seqmdn.data import UniformDequantise
-from seqmdn.data import audio
+from seqmdn.data import UniformDequantise, audio
 from seqmdn.data.audio import (
     AudioError,
     cut_frames,

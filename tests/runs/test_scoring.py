@@ -14,8 +14,10 @@ import torch
 
 import seqmdn
 from seqmdn.adaptation import adaptive_log_prob
+from seqmdn.cli.words import say
 from seqmdn.comparison import read_frames
 from seqmdn.data import Store
+from seqmdn.models import VRNN
 from seqmdn.runs import device_name, draw, evaluate, learning_curve, load_run, versions
 from seqmdn.scoring import score_densities
 from tests.small import SPLITS, checkpoint, metrics, train, worsening, write_recipe, write_store
@@ -148,6 +150,37 @@ def test_a_run_on_frames_with_missing_features(tmp_path: Path) -> None:
     assert drawn.values.isfinite().all() and real.observed is not None
     with pytest.raises(ValueError, match="prime must be 0 where features"):
         draw(made, num=10, prime=2)
+
+
+def test_a_likelihood_that_is_only_bounded_is_called_a_bound(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    recipe = write_recipe(tmp_path / "recipe", write_store(tmp_path / "walks.h5"))
+    run = tmp_path / "run"
+    small = ("latent", "2"), ("hidden", "8"), ("samples", "4")
+    kind = ("--model", "seqmdn.models.VRNN")
+    train(recipe, run, *kind, *(f"--model.init_args.{name}={value}" for name, value in small))
+    found = metrics(run)
+    assert found["bound"] is True and found["bound_is"] == "importance-weighted, 4 draws"
+    model, data = load_run(run).model, load_run(run).data
+    assert isinstance(model, VRNN)
+    with torch.no_grad():
+        batches = list(data.batches("test"))
+        weighted = torch.cat([-model.log_prob(b) / b.lengths for b in batches])
+        evidence = torch.cat([-model.evidence_bound(b) / b.lengths for b in batches])
+    other = found["bounds"]["evidence bound"]
+    assert found["nll_per_sequence"] == pytest.approx(weighted.tolist(), rel=1e-5)
+    assert other["nll_per_sequence"] == pytest.approx(evidence.tolist(), rel=1e-5)
+    assert other["nll"] == pytest.approx(evidence.mean().item(), rel=1e-5)
+    assert other["nll"] > found["nll"]
+    assert not (run / "frames.npz").exists()  # no frame has a density of its own
+    say(found, run)
+    said = capsys.readouterr().out
+    assert f"NLL ≤ {found['nll']:.4f}" in said and "(importance-weighted, 4 draws)" in said
+    assert f"evidence bound: NLL ≤ {other['nll']:.4f}" in said
+    for refused in ({"draws": 20}, {"adapt": 1e-3}):
+        with pytest.raises(ValueError, match="a VRNN has no density of single frames"):
+            evaluate(run, **refused)  # type: ignore[arg-type]
 
 
 def test_the_limit_is_told_where_it_is_known(tmp_path: Path) -> None:
