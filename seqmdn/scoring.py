@@ -9,7 +9,7 @@ from torch.distributions import Distribution
 
 from seqmdn.data import Batch, Identity, Partial, Transform
 from seqmdn.distributions import Flowed, Joint
-from seqmdn.heads import StrokeHead
+from seqmdn.heads import JointHead
 from seqmdn.metrics import DensityReport
 from seqmdn.models import DensityModel, SequenceModel
 
@@ -56,7 +56,7 @@ def score_densities(
             " SequenceModel"
         )
     device = model.start.device
-    features = model.head.columns if isinstance(model.head, StrokeHead) else model.features
+    features = model.head.columns if isinstance(model.head, JointHead) else model.features
     report = DensityReport(features, draws, seed).to(device)
     for batch in batches:
         for part in _parts(batch, draws):
@@ -81,6 +81,7 @@ def continuous_part(
         ValueError: If the frames have bits, and the transform is not of what stands before them.
 
     Example:
+        >>> from seqmdn.heads import StrokeHead
         >>> model = SequenceModel(3, head=StrokeHead, transform=Partial)
         >>> batch = Batch(values=torch.zeros(1, 5, 3), lengths=torch.tensor([5]))
         >>> distribution, _ = model.distributions(batch)

@@ -8,7 +8,7 @@ from torch import Tensor
 
 from seqmdn.data import encode
 from seqmdn.distributions import Joint
-from seqmdn.heads import StrokeHead
+from seqmdn.heads import JointHead
 from seqmdn.models import FrameModel
 
 __all__ = ["Steps"]
@@ -77,7 +77,7 @@ class Steps:
         changed = {"mixing": mixing, "scale": scale, "bits": bits}
         self.tempering = {name: value for name, value in changed.items() if value != 1}
         self.draws = hasattr(model.head, "draw")
-        if self.draws and not isinstance(model.head, StrokeHead):
+        if self.draws and not isinstance(model.head, JointHead):
             self.tempering.pop("bits", None)
         self.previous: Tensor | None = None
         self.t = 0

@@ -1,20 +1,16 @@
 """What a pen does next: where it goes, and whether a stroke and the whole drawing end there."""
 
 from collections.abc import Callable
-from typing import Any
 
-import torch
 from torch import Tensor, nn
 
-from seqmdn.distributions import Bits, Joint
-from seqmdn.distributions.bits import draw_bits
+from seqmdn.heads.joint import JointHead
 from seqmdn.heads.mixture import MixtureHead
-from seqmdn.linalg import widen
 
 __all__ = ["StrokeHead"]
 
 
-class StrokeHead(nn.Module):
+class StrokeHead(JointHead):
     r"""Any head for the offsets of a pen, beside bits that end strokes and sequences.
 
     .. math:: p(\Delta x, \Delta y, b | h) = p(\Delta x, \Delta y | h) \prod_e P(b_e | b_{<e}, h)
@@ -51,92 +47,13 @@ class StrokeHead(nn.Module):
         offsets: Callable[[int, int], nn.Module] = MixtureHead,
         columns: int = 2,
     ) -> None:
-        super().__init__()
-        if not 1 <= columns < features:
-            raise ValueError(
-                f"expected frames of {columns} offsets and at least one bit behind them, found "
-                f"{features} features: use a store of [dx, dy, eos], or another head"
-            )
-        self.features = features
-        self.context = context
-        self.columns = columns
-        self.offsets = offsets(columns, context)
-        bits = features - columns
-        self.bits = nn.Linear(context, bits + bits * (bits - 1) // 2)
-        with torch.no_grad():
-            # Like the offsets' parameters, they hardly depend on h in the beginning.
-            self.bits.weight.mul_(0.1)
-            self.bits.bias.zero_()
+        super().__init__(features, context, columns, offsets)
 
-    def forward(self, h: Tensor) -> Joint:
-        """Return the density of the next frame.
-
-        Args:
-            h: Features ``(*batch, H)``.
-
-        Returns:
-            A distribution with batch shape ``batch`` and event shape ``(D,)``.
-
-        Raises:
-            ValueError: If h does not have H features.
-        """
-        return Joint(self.offsets(h), Bits(*self._split(widen(self.bits(h)))))
-
-    def draw(self, h: Tensor, mixing: float = 1.0, scale: float = 1.0, bits: float = 1.0) -> Tensor:
-        """Draw a frame of each context, see :meth:`MixtureHead.draw`.
-
-        Args:
-            h: Features ``(*batch, H)``.
-            mixing: Temperature of the mixing weights of the offsets.
-            scale: Temperature of their covariances.
-            bits: Temperature of the bits.
-
-        Returns:
-            ``(*batch, D)``.
-        """
-        if torch.is_grad_enabled():  # asked, as a decorator costs more in a loop that has none
-            with torch.no_grad():
-                return self.draw(h, mixing, scale, bits)
-        draw: Any = getattr(self.offsets, "draw", None)
-        if draw is None:
-            y = self.offsets(h).tempered(mixing, scale).sample()
-        else:
-            y = draw(h, mixing, scale)
-        raw = widen(self.bits(h))
-        logits, couplings = self._split(raw if bits == 1 else raw / bits)
-        return torch.cat((y, draw_bits(logits, couplings).to(y.dtype)), dim=-1)
-
-    @torch.no_grad()
-    def initialise(self, values: Tensor) -> None:
-        """Place the offsets' head on the data, and the bits at how often they are set.
-
-        Args:
-            values: Frames ``(N, D)`` in the head's units.
-
-        Raises:
-            ValueError: If the frames have other features than the head, or are too few for it.
-        """
-        if values.ndim != 2 or values.shape[1] != self.features:
-            raise ValueError(
-                f"values must have shape (N, {self.features}), found {tuple(values.shape)}"
-            )
-        place = getattr(self.offsets, "initialise", None)
-        if place is not None:
-            place(values[:, : self.columns])
-        bits = values[:, self.columns :]
-        # Half a frame more of each kind: a bit that was never set may be, one day.
-        often = (bits.sum(0) + 0.5) / (len(bits) + 1)
-        self.bits.bias.zero_()
-        self.bits.bias[: bits.shape[1]] = often.logit()
+    @property
+    def offsets(self) -> nn.Module:
+        """The head of the offsets."""
+        return self.continuous
 
     def last(self, frame: Tensor) -> Tensor | None:
-        """Say which frames ``(..., D)`` end their sequence, None where no bit says it."""
-        return frame[..., -1] > 0.5 if self.features - self.columns > 1 else None
-
-    def _split(self, raw: Tensor) -> tuple[Tensor, Tensor | None]:
-        """Name the parts of what the bits' projection gives: logits and couplings."""
-        count = self.features - self.columns
-        return raw[..., :count], raw[..., count:] if count > 1 else None
-
-    def extra_repr(self) -> str:
-        return f"features={self.features}, columns={self.columns}"
+        """Say which frames ``(..., D)`` end their sequence, None where a bit ends strokes only."""
+        return super().last(frame) if self.features - self.columns > 1 else None

@@ -204,13 +204,13 @@ def test_other_numbers_of_offsets() -> None:
     head = StrokeHead(6, 5, partial(MixtureHead, components=2), columns=3)
     found = head(torch.zeros(5))
     assert found.columns == 3 and found.bits.event_shape == (3,) and found.sample().shape == (6,)
-    for part in ("features=6", "columns=3", "(offsets): MixtureHead"):
+    for part in ("features=6", "columns=3", "(continuous): MixtureHead"):
         assert part in repr(head)
 
 
 @pytest.mark.parametrize(("features", "columns"), [(2, 2), (3, 3), (3, 0), (1, 2)])
 def test_frames_without_a_bit_or_an_offset_are_refused(features: int, columns: int) -> None:
-    message = f"expected frames of {columns} offsets and at least one bit behind .* {features} fea"
+    message = f"frames of {columns} continuous features and at least one bit .* {features} features"
     with pytest.raises(ValueError, match=message):
         StrokeHead(features, 5, columns=columns)
 
