@@ -52,13 +52,17 @@ def test_the_validation_part_follows_from_the_seed(source: Path, tmp_path: Path)
 
 def test_letter_case_and_nesting_play_no_part(source: Path, tmp_path: Path) -> None:
     timit(tmp_path / "other" / "TIMIT" / "data", lower=True)
+    mixed = timit(tmp_path / "mixed")
+    (mixed / "TRAIN" / "DR1").rename(mixed / "TRAIN" / "dr1")
     prepare(source, tmp_path / "a.h5")
-    prepare(tmp_path / "other", tmp_path / "b.h5")
-    upper, lower = Store(tmp_path / "a.h5"), Store(tmp_path / "b.h5")
-    assert upper.splits.tolist() == lower.splits.tolist()
-    for index in range(len(upper)):
-        assert upper.text(index) == lower.text(index)
-        np.testing.assert_array_equal(upper.read(index)[0], lower.read(index)[0])
+    upper = Store(tmp_path / "a.h5")
+    for number, tree in enumerate((tmp_path / "other", mixed)):
+        prepare(tree, tmp_path / f"{number}.h5")
+        other = Store(tmp_path / f"{number}.h5")
+        assert upper.splits.tolist() == other.splits.tolist()
+        for index in range(len(upper)):
+            assert upper.text(index) == other.text(index)
+            np.testing.assert_array_equal(upper.read(index)[0], other.read(index)[0])
 
 
 def test_of_a_copy_and_its_original_one_is_read(source: Path, tmp_path: Path) -> None:
