@@ -48,7 +48,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from data_prep.sources import command_line, origin, read_zip, require_file, run
-from data_prep.strokes import PenSequence, drop_repeats, split_shares, write_strokes
+from data_prep.splits import split_shares
+from data_prep.strokes import PenSequence, drop_repeats, write_strokes
 from seqmdn.data import stroke_frames
 
 ARCHIVES = ("strokes_background_small1.zip", "strokes_background_small2.zip")

@@ -52,7 +52,8 @@ from data_prep.omniglot import (
     whole_pixels,
 )
 from data_prep.sources import command_line, origin, require_file, run
-from data_prep.strokes import PenSequence, drop_repeats, split_shares, write_strokes
+from data_prep.splits import split_shares
+from data_prep.strokes import PenSequence, drop_repeats, write_strokes
 from seqmdn.data import SPLITS, stroke_frames
 
 ALPHABET = "Latin"

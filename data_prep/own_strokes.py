@@ -30,7 +30,8 @@ from pathlib import Path
 import numpy as np
 
 from data_prep.sources import command_line, folder_sha256, run
-from data_prep.strokes import PenSequence, drop_repeats, split_shares, write_strokes
+from data_prep.splits import parse_shares, split_shares
+from data_prep.strokes import PenSequence, drop_repeats, write_strokes
 from seqmdn.data import SPLITS, PenDrawing, read_pen_file, simplify, stroke_frames
 
 ENDINGS = (".json", ".csv")
@@ -113,7 +114,9 @@ def main(arguments: list[str] | None = None) -> None:
     parser.add_argument(
         "--resolution", type=_positive, help="distance of the points' grid, default: 1 or none"
     )
-    parser.add_argument("--split", type=_shares, default=SHARES, help="percent, default: 80,10,10")
+    parser.add_argument(
+        "--split", type=parse_shares, default=SHARES, help="percent, default: 80,10,10"
+    )
     parser.add_argument("--tolerance", type=float, help="of thinning, in units, default: none")
     parser.add_argument(
         "--text-is",
@@ -191,15 +194,6 @@ def _positive(word: str) -> float:
     if not (math.isfinite(number) and number > 0):
         raise argparse.ArgumentTypeError(f"expected a number above 0, found {word!r}")
     return number
-
-
-def _shares(word: str) -> tuple[float, ...]:
-    shares = tuple(float(part) for part in word.split(","))
-    if len(shares) != 3 or min(shares) < 0 or not math.isclose(sum(shares), 100):
-        raise argparse.ArgumentTypeError(
-            f"expected three shares that sum to 100, such as 80,10,10, found {word!r}"
-        )
-    return shares
 
 
 if __name__ == "__main__":

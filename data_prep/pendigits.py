@@ -29,7 +29,8 @@ from pathlib import Path
 import numpy as np
 
 from data_prep.sources import command_line, origin, require_file, run
-from data_prep.strokes import PenSequence, split_shares, write_strokes
+from data_prep.splits import split_shares
+from data_prep.strokes import PenSequence, write_strokes
 from seqmdn.data import stroke_frames
 
 TRAINING, TEST = "pendigits.tra", "pendigits.tes"

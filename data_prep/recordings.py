@@ -10,49 +10,64 @@ step to either side. Bits a dimension are then bits a sample of the 16-bit wavef
 - A recording that cannot be read or used (``read_recording``), has another rate or width, another
   number of samples than its list says, or fewer than two frames, is named, counted and left out;
   with ``strict`` it is an error.
+- With ``convert``, one of another width, of several channels or of a higher rate is converted
+  (``convert_recording``), which is said, and kept as attributes of the store; one of a lower rate
+  is still left out.
 """
 
 from __future__ import annotations
 
 __all__ = ["Source", "run", "write_recordings"]
 
+from argparse import ArgumentParser
 from collections import Counter
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import Any, BinaryIO, NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
 
-from data_prep.sources import command_line
+from data_prep.conversions import Conversions
+from data_prep.sources import advance, command_line
 from data_prep.sources import run as run_command
 from seqmdn.data import StoreWriter
-from seqmdn.data.audio import AudioError, cut_frames, read_recording, spread_coarse
+from seqmdn.data.audio import (
+    AudioError,
+    Recording,
+    cut_frames,
+    read_recording,
+    spread_coarse,
+)
+from seqmdn.data.conversion import Conversion, convert_recording
 
 BITS = 16
 SIZE = 200
 
 
 class Source(NamedTuple):
-    """One recording: where it is, what it is called and what is said.
+    """One recording: where it is, what it is called and what is said, if that is known.
 
-    ``samples`` is how many there are to be, where that is known.
+    ``samples`` is how many there are to be, where that is known. ``open`` may raise AudioError with
+    a reason of its own to leave the recording out.
     """
 
     name: str
     open: Callable[[], BinaryIO]
     split: str
-    text: str
+    text: str | None
     samples: int | None = None
 
 
 def write_recordings(
     out: Path,
-    sources: Iterable[Source],
+    sources: Sequence[Source],
     rate: int,
     size: int,
     strict: bool,
     seed: int,
+    convert: bool = False,
+    attributes: Mapping[str, str | int] | None = None,
     **description: Any,
 ) -> list[str]:
     """Writes the store (``description`` goes to its writer); says what was left away.
@@ -62,7 +77,10 @@ def write_recordings(
     """
     if size < 1:
         raise ValueError(f"expected frames of 1 sample or more, found {size}")
+    if rate < 1:
+        raise ValueError(f"expected a rate of 1 sample a second or more, found {rate}")
     left_out, counts = [], Counter(all=0, dropped=0, coarse=0)
+    conversions = Conversions(rate) if convert else None
     with StoreWriter(
         out,
         features=[f"sample {place}" for place in range(size)],
@@ -74,23 +92,30 @@ def write_recordings(
             "sequence": "recording",
             "full_scale": float(2 ** (BITS - 1)),
             "seed": seed,
+            **(attributes or {}),
         },
         **description,
     ) as writer:
-        for place, source in enumerate(sources):
+        for place, source in enumerate(advance(sources, "recordings")):
             counts["all"] += 1
             try:
                 rng = np.random.default_rng([seed, place])
-                frames, dropped, step = _frames(source, rate, size, rng)
+                recording, done = _read(source, rate, convert)
+                frames, dropped, step = _frames(source, recording, size, rng)
             except AudioError as error:
                 if strict:
                     raise ValueError(f"{source.name}: {error}") from error
                 left_out.append(f"{source.name}: {error}")
                 continue
+            if conversions is not None and done is not None:
+                conversions.add(done)
             counts["dropped"] += dropped
             counts["coarse"] += step > 1
             writer.append(frames, source.split, text=source.text)
+        if conversions is not None:
+            writer.add_attributes({**conversions.attributes(), "left_out": len(left_out)})
     return [
+        *(conversions.said() if conversions is not None else []),
         f"{counts['dropped']} samples behind the last whole frames dropped",
         f"{counts['coarse']} recordings use fewer levels than {BITS} bits have, and are spread",
         f"{len(left_out)} of {counts['all']} recordings left out"
@@ -104,8 +129,9 @@ def run(
     layout: str,
     prepare: Callable[..., list[str]],
     arguments: list[str] | None,
+    options: Callable[[ArgumentParser], object] | None = None,
 ) -> None:
-    """Runs the command line of a preparation."""
+    """Runs the command line of a preparation; ``options`` adds those of its own."""
     parser = command_line(name, what, layout)
     parser.add_argument(
         "--frame", type=int, default=SIZE, help="samples a frame, default: %(default)s"
@@ -114,18 +140,25 @@ def run(
         "--strict", action="store_true", help="stop at a recording that cannot be used"
     )
     parser.add_argument(
-        "--seed", type=int, default=0, help="seed of what spreads coarse recordings"
+        "--seed",
+        type=int,
+        default=0,
+        help="seed of what spreads coarse recordings, and of the split where it is drawn",
     )
+    if options is not None:
+        options(parser)
     run_command(parser, prepare, arguments)
 
 
-def _frames(
-    source: Source, rate: int, size: int, rng: np.random.Generator
-) -> tuple[NDArray[np.int32], int, int]:
-    """Gives the frames (T, size), the samples dropped, and the step that the recording uses."""
+def _read(source: Source, rate: int, convert: bool) -> tuple[Recording, Conversion | None]:
+    """Gives a recording of this rate and 16 bits, and what was done to it."""
+    done = None
     try:
         with source.open() as file:
-            recording = read_recording(file)
+            if convert:
+                recording, done = convert_recording(file, rate)
+            else:
+                recording = read_recording(file)
     except FileNotFoundError as error:
         raise AudioError("expected a recording of this name, found none") from error
     if (recording.rate, recording.bits) != (rate, BITS):
@@ -133,6 +166,13 @@ def _frames(
             f"expected {rate} samples a second of {BITS} bits, found {recording.rate} of "
             f"{recording.bits} bits"
         )
+    return recording, done
+
+
+def _frames(
+    source: Source, recording: Recording, size: int, rng: np.random.Generator
+) -> tuple[NDArray[np.int32], int, int]:
+    """Gives the frames (T, size), the samples dropped, and the step that the recording uses."""
     samples, step = spread_coarse(recording.samples, rng)
     if source.samples not in (None, len(samples)):
         raise AudioError(f"expected {source.samples} samples, found {len(samples)}")

@@ -8,7 +8,16 @@ SHA-256.
 
 from __future__ import annotations
 
-__all__ = ["command_line", "folder_sha256", "origin", "read_zip", "require_file", "run"]
+__all__ = [
+    "advance",
+    "command_line",
+    "find_files",
+    "folder_sha256",
+    "origin",
+    "read_zip",
+    "require_file",
+    "run",
+]
 
 import argparse
 import hashlib
@@ -18,8 +27,14 @@ import zipfile
 import zlib
 from collections.abc import Callable, Iterable, Sequence
 from pathlib import Path
+from typing import TypeVar
+
+from rich.console import Console
+from rich.progress import track
 
 from seqmdn.data import Store, file_sha256
+
+Item = TypeVar("Item")
 
 
 def command_line(
@@ -114,6 +129,37 @@ def folder_sha256(folder: Path, names: Iterable[str]) -> str:
     """Gives one SHA-256 for many files: that of the lines that ``sha256sum`` prints of them."""
     lines = [f"{file_sha256(folder / name)}  {name}\n" for name in sorted(names)]
     return hashlib.sha256("".join(lines).encode()).hexdigest()
+
+
+def find_files(folder: Path, endings: Sequence[str]) -> list[str]:
+    """Names the files in a folder and all below it with one of these endings, in any letter case.
+
+    Hidden ones are left out: macOS puts what it knows of each file beside it as ``._NAME``.
+
+    Raises:
+        FileNotFoundError: If there is no such folder, or no such file in it.
+    """
+    if not folder.is_dir():
+        raise FileNotFoundError(f"expected a folder at {folder}, found none: give it as --source")
+    found = sorted(
+        path.relative_to(folder).as_posix()
+        for path in folder.rglob("*")
+        if path.suffix.lower() in endings and not path.name.startswith(".") and path.is_file()
+    )
+    if not found:
+        inside = sorted(path.name for path in folder.iterdir())[:5]
+        raise FileNotFoundError(
+            f"expected files {', '.join(endings)} in {folder}, found none among "
+            f"{', '.join(inside) or 'nothing'}: give the folder that holds them as --source"
+        )
+    return found
+
+
+def advance(items: Sequence[Item], what: str) -> Iterable[Item]:
+    """Gives the items, and shows how far they are where the error stream is a terminal."""
+    if not sys.stderr.isatty():
+        return items
+    return track(items, description=what, console=Console(stderr=True), transient=True)
 
 
 def _default(layout: str, folder: str) -> Path:

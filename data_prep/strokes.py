@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-__all__ = ["PenSequence", "drop_repeats", "named", "split_shares", "write_strokes"]
+__all__ = ["PenSequence", "drop_repeats", "named", "write_strokes"]
 
 from collections.abc import Mapping, Sequence
 from pathlib import Path
@@ -133,20 +133,3 @@ def drop_repeats(strokes: Sequence[Points]) -> tuple[list[Points], int]:
         moved[1:] = np.diff(stroke, axis=0).any(axis=1)
         kept.append(stroke[moved])
     return kept, sum(map(len, strokes)) - sum(map(len, kept))
-
-
-def split_shares(
-    names: Sequence[str], seed: int, train: float = 0.8, valid: float = 0.1
-) -> dict[str, str]:
-    """Gives each name a split, by a permutation that follows from the seed; the rest is the test.
-
-    Example:
-        >>> split_shares(["a", "b", "c", "d"], seed=0, train=0.5, valid=0.25)
-        {'c': 'train', 'a': 'train', 'b': 'valid', 'd': 'test'}
-    """
-    order = np.random.default_rng(seed).permutation(len(names))
-    ends = np.rint(np.cumsum([train, valid]) * len(names))
-    return {
-        names[place]: "train" if rank < ends[0] else "valid" if rank < ends[1] else "test"
-        for rank, place in enumerate(order)
-    }

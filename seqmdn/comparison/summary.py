@@ -99,6 +99,7 @@ def summarise(
             "sha256": data["sha256"],
             "test_sequences": data["sequences"],
             "test_frames": data["frames"],
+            **({"test_frames_left_out": data[left]} if (left := "frames_left_out") in data else {}),
         },
         "unit": first["unit"],
         **({"frame_unit": first["frame_unit"]} if "frame_unit" in first else {}),

@@ -10,6 +10,7 @@ __all__ = [
     "Noise",
     "Partial",
     "PenDrawing",
+    "Pieces",
     "SequenceDataModule",
     "Standardise",
     "Store",
@@ -31,6 +32,7 @@ from seqmdn.data.modules import SequenceDataModule
 from seqmdn.data.noise import GaussianLatents, Noise, UniformDequantise
 from seqmdn.data.partial import Partial
 from seqmdn.data.pen_files import PenDrawing, read_pen_file
+from seqmdn.data.pieces import Pieces
 from seqmdn.data.store import Store, file_sha256
 from seqmdn.data.strokes import simplify, stroke_frames
 from seqmdn.data.text import decode, encode

@@ -5,15 +5,23 @@ from __future__ import annotations
 __all__ = [
     "AudioError",
     "Recording",
+    "Samples",
+    "check_sound",
+    "check_whole",
     "cut_frames",
     "import_torchaudio",
+    "open_sound",
     "read_recording",
     "spread_coarse",
 ]
 
 import os
+import re
 import sys
+from collections.abc import Iterator
+from contextlib import contextmanager
 from importlib import import_module
+from pathlib import Path
 from types import ModuleType
 from typing import Any, BinaryIO, NamedTuple
 
@@ -21,9 +29,14 @@ import numpy as np
 from numpy.typing import NDArray
 
 Samples = NDArray[np.int32]
+File = str | os.PathLike[str] | BinaryIO
 
 # 24 bits fill float32's digits and leave none for the noise between two levels.
 _BITS = {"PCM_S8": 8, "PCM_U8": 8, "PCM_16": 16}
+# libsndfile believes the file's size and only notes that a header announces more.
+_CUT = re.compile(r"(?:data|SSND|Data Size) *: (\d+) \(should be (\d+)\)")
+_SPHERE = re.compile(rb"sample_count -i (\d+)")
+_STREAMED = 2**31 - 2**16  # bytes that a header announces, or more, when written to a pipe
 
 
 def import_torchaudio() -> ModuleType:
@@ -85,16 +98,15 @@ class Recording(NamedTuple):
     bits: int
 
 
-def read_recording(file: str | os.PathLike[str] | BinaryIO) -> Recording:
-    """Reads a mono recording (wav, flac and what else libsndfile reads) in steps of its own width.
+@contextmanager
+def open_sound(file: File) -> Iterator[Any]:
+    """Opens a sound file as a ``soundfile.SoundFile``, whatever libsndfile reads.
 
     Args:
         file: The file, or the stream of its bytes.
 
     Raises:
-        AudioError: If it is no sound file, has more than one channel, samples that are not integers
-            of 8 or 16 bits, fewer samples than it announces or none, or if all samples are the same
-            (silence) or at the ends of their range (clipping).
+        AudioError: If it is no sound file, or its sound cannot be read inside the ``with`` block.
         FileNotFoundError: If there is no such file.
         ModuleNotFoundError: If soundfile is not installed.
     """
@@ -109,18 +121,71 @@ def read_recording(file: str | os.PathLike[str] | BinaryIO) -> Recording:
         raise FileNotFoundError(f"{os.fspath(file)}: expected a sound file, found none")
     try:
         with soundfile.SoundFile(file) as sound:
-            bits = _BITS.get(sound.subtype)
-            if bits is None or sound.channels != 1:
-                raise AudioError(
-                    f"expected one channel of 8 or 16 bit integers, found {sound.channels} of "
-                    f"{sound.subtype}: convert it"
-                )
-            announced, rate = sound.frames, sound.samplerate
-            samples: Samples = sound.read(dtype="int32") >> (32 - bits)
+            yield sound
     except soundfile.LibsndfileError as error:
         raise AudioError(f"expected a sound file, found something else ({error})") from error
-    _check_sound(samples, announced, 2 ** (bits - 1))
+
+
+def read_recording(file: File) -> Recording:
+    """Reads a mono recording (wav, flac and what else libsndfile reads) in steps of its own width.
+
+    Args:
+        file: The file, or the stream of its bytes.
+
+    Raises:
+        AudioError: If it is no sound file, has more than one channel, samples that are not integers
+            of 8 or 16 bits, fewer samples than it announces or none, or if all samples are the same
+            (silence) or at the ends of their range (clipping).
+        FileNotFoundError: If there is no such file.
+        ModuleNotFoundError: If soundfile is not installed.
+    """
+    with open_sound(file) as sound:
+        bits = _BITS.get(sound.subtype)
+        if bits is None or sound.channels != 1:
+            raise AudioError(
+                f"expected one channel of 8 or 16 bit integers, found {sound.channels} of "
+                f"{sound.subtype}: convert it"
+            )
+        rate = sound.samplerate
+        samples: Samples = sound.read(dtype="int32") >> (32 - bits)
+        check_whole(file, sound, len(samples))
+    check_sound(samples, 2 ** (bits - 1))
     return Recording(samples, rate, bits)
+
+
+def check_whole(file: File, sound: Any, found: int) -> None:
+    """Refuses a file that has less sound than its header announces.
+
+    Args:
+        file: What ``sound`` was opened from.
+        sound: The open file, of :func:`open_sound`.
+        found: Samples a channel that were read.
+
+    Raises:
+        AudioError: If there are fewer, or none.
+    """
+    announced = sound.frames
+    if sound.format == "NIST" and (match := _SPHERE.search(_head(file))):
+        announced = max(announced, int(match[1]))
+    if not found or found != announced:
+        raise AudioError(f"expected {announced or 'some'} samples, found {found}")
+    cut = _CUT.search(sound.extra_info)
+    if cut and int(cut[2]) < int(cut[1]) < _STREAMED:
+        raise AudioError(f"expected {cut[1]} bytes of samples, found {cut[2]}: it was cut off")
+
+
+def check_sound(samples: Samples, full: int) -> None:
+    """Refuses samples (N,) that are all the same, or all at the ends -full and full - 1.
+
+    Raises:
+        AudioError: If they are.
+    """
+    if (samples == samples[0]).all():
+        raise AudioError(f"expected sound, found {len(samples)} samples of {samples[0]}: silence")
+    if ((samples == full - 1) | (samples <= 1 - full)).all():
+        raise AudioError(
+            f"expected sound, found {len(samples)} samples at the ends of their range: clipping"
+        )
 
 
 def spread_coarse(samples: Samples, rng: np.random.Generator) -> tuple[Samples, int]:
@@ -179,12 +244,10 @@ def cut_frames(samples: Samples, size: int) -> tuple[Samples, int]:
     return samples[: count * size].reshape(count, size), len(samples) - count * size
 
 
-def _check_sound(samples: Samples, announced: int, full: int) -> None:
-    if not len(samples) or len(samples) != announced:
-        raise AudioError(f"expected {announced or 'some'} samples, found {len(samples)}")
-    if (samples == samples[0]).all():
-        raise AudioError(f"expected sound, found {len(samples)} samples of {samples[0]}: silence")
-    if ((samples == full - 1) | (samples <= 1 - full)).all():
-        raise AudioError(
-            f"expected sound, found {len(samples)} samples at the ends of their range: clipping"
-        )
+def _head(file: File) -> bytes:
+    """Gives the first bytes of a file, as many as a SPHERE header usually has."""
+    if isinstance(file, str | os.PathLike):
+        with Path(file).open("rb") as stream:
+            return stream.read(1024)
+    file.seek(0)
+    return file.read(1024)

@@ -44,7 +44,7 @@ class Items(Dataset[Batch]):
         if self.noise is not None:
             values = self.noise.draw(values, np.random.default_rng(key.seed))
         if self.columns.mark_end:
-            values = self.columns.with_end(values, key.stop == self.store.lengths[key.sequence])
+            values = self.columns.with_end(values, self.store.ends(key.sequence, key.stop))
         return values, context, None if key.first is None else key.first - key.begin
 
     def observed(self, key: Key) -> NDArray[np.bool_] | None:

@@ -4,29 +4,26 @@ from __future__ import annotations
 
 __all__ = ["SequenceDataModule"]
 
-import re
-import shlex
-import subprocess
-import sys
 from collections.abc import Iterable, Iterator, Sequence
 from pathlib import Path
 from typing import Literal
 
 import numpy as np
-import torch
 from lightning.pytorch import LightningDataModule
 from numpy.typing import NDArray
 from torch import Tensor
 
+from seqmdn.data.arguments import check_arguments
 from seqmdn.data.batch import Batch
 from seqmdn.data.columns import Columns
 from seqmdn.data.layout import SPLITS
 from seqmdn.data.loader import Items, Loader
 from seqmdn.data.noise import Noise
+from seqmdn.data.pieces import Pieces
+from seqmdn.data.preparation import prepare_store
+from seqmdn.data.sampling import sample_frames
 from seqmdn.data.store import Store
-from seqmdn.data.windows import SAMPLE, SCORE, Key, WindowPlan
-
-_MOST_FRAMES, _MOST_VALUES = 100_000, 4_000_000  # to look at before training
+from seqmdn.data.windows import SCORE, Key, WindowPlan
 
 
 class SequenceDataModule(LightningDataModule):
@@ -70,6 +67,10 @@ class SequenceDataModule(LightningDataModule):
         mark_end: Whether a last column says of each frame if it is its sequence's last
             (:class:`Columns`): the density is then of whole sequences, their lengths included.
         text: Whether batches carry the text of each sequence, which a model may look at.
+        length: Frames of the pieces that each stored sequence is cut into (:class:`Pieces`), for
+            training and for scoring: each is a sequence of its own, and a model's state begins anew
+            in it. What is left behind the last whole piece, and sequences shorter than a piece, are
+            left out. Whole sequences by default.
 
     Attributes:
         features: D, features of y. This and the following are there after ``setup``.
@@ -104,32 +105,12 @@ class SequenceDataModule(LightningDataModule):
         given: Sequence[str] = (),
         mark_end: bool = False,
         text: bool = False,
+        length: int | None = None,
     ) -> None:
         super().__init__()
-        least = {
-            "batch_size": 1,
-            "window": 1,
-            "burn_in": 0,
-            "eval_batch_size": 1,
-            "workers": 0,
-            "seed": 0,
-        }
-        for argument, bound in least.items():
-            value = locals()[argument]
-            if value is not None and value < bound:
-                raise ValueError(f"expected {argument} of {bound} or more, found {value}")
-        if burn_in and window is None:
-            raise ValueError(
-                f"expected burn_in 0 without a window, found {burn_in}: whole sequences have no "
-                "frames before them"
-            )
-        if per not in ("frame", "sequence"):
-            raise ValueError(f"expected per to be 'frame' or 'sequence', found {per!r}")
-        if text and window is not None:
-            raise ValueError(
-                f"expected whole sequences where their texts are looked at, found a window of "
-                f"{window}: nobody knows which part of a text it says; leave window out"
-            )
+        check_arguments(
+            per, window, burn_in, length, text, batch_size, eval_batch_size, workers, seed
+        )
         self.path = Path(path)
         self.batch_size = batch_size
         self.noise = noise
@@ -143,30 +124,18 @@ class SequenceDataModule(LightningDataModule):
         self.given = given
         self.mark_end = mark_end
         self.text = text
+        self.length = length
 
     def prepare_data(self) -> None:
         """Writes the store with the ``prepare`` module if it is missing."""
-        if self.prepare is None or self.path.exists():
-            return
-        words = shlex.split(self.prepare)
-        if not words or not re.fullmatch(r"\w+(\.\w+)*", words[0]):
-            raise ValueError(
-                f"expected prepare to name a module like data_prep.digits, found {self.prepare!r}"
-            )
-        command = [sys.executable, "-m", *words, "--out", str(self.path)]
-        result = subprocess.run(command, stderr=subprocess.PIPE, text=True, check=False)
-        if result.returncode or not self.path.exists():
-            said = result.stderr.strip().splitlines() or ["it did not say why"]
-            raise RuntimeError(
-                f"{self.path} is missing, and python -m {self.prepare} could not write it: "
-                f"{said[-1]}"
-            )
+        if self.prepare is not None and not self.path.exists():
+            prepare_store(self.path, self.prepare)
 
     def setup(self, stage: str | None = None) -> None:
         """Opens the store and sets the attributes that describe the data."""
         if hasattr(self, "store"):
             return
-        store = Store(self.path)
+        store = Store(self.path) if self.length is None else Pieces(self.path, self.length)
         noise = self.noise
         if self.text and store.text(0) is None:
             raise ValueError(
@@ -251,34 +220,7 @@ class SequenceDataModule(LightningDataModule):
         randomly chosen stretches (of ``window`` or 1,000 frames), always the same ones. The limit
         is 100,000 frames or, where they are wide, as many as hold 4 million values.
         """
-        if limit is None:
-            limit = max(1, min(_MOST_FRAMES, _MOST_VALUES // self.features))
-        indices = self._indices("train")
-        length = self.window or 1000
-        pieces = [
-            (index, first, min(first + length, end))
-            for index, end in zip(
-                indices.tolist(), self.store.lengths[indices].tolist(), strict=True
-            )
-            for first in range(0, end, length)
-        ]
-        if self.store.lengths[indices].sum() > limit:
-            order = np.random.default_rng([SAMPLE, len(pieces)]).permutation(len(pieces))
-            pieces = [pieces[place] for place in order]
-        items = self._items()
-        frames: list[NDArray[np.float32]] = []
-        missing = limit
-        for index, first, stop in pieces:
-            if missing <= 0:
-                break
-            key = Key(index, first, None, stop, (SAMPLE, index, first))
-            values, _, _ = items.item(key)
-            observed = items.observed(key)
-            if observed is not None:
-                values = np.where(observed, values, np.float32(np.nan))
-            frames.append(values[:missing])
-            missing -= len(frames[-1])
-        return torch.from_numpy(np.concatenate(frames))
+        return sample_frames(self._items(), self._indices("train"), self.window or 1000, limit)
 
     def limit(self, split: str) -> float | None:
         """Gives the entropy of the noise, if it has one: no model's NLL can be lower.
@@ -299,23 +241,33 @@ class SequenceDataModule(LightningDataModule):
         return float(np.mean(scores))
 
     def describe(self, split: str) -> dict[str, str | int]:
-        """Says what a split's scores were measured on: name, sha256, sequences, frames."""
-        indices = self._indices(split)
-        return {
-            "name": self.store.name,
-            "sha256": self.store.sha256,
+        """Says what a split's scores were measured on: name, sha256, sequences, frames.
+
+        With ``length``, sequences are pieces, and the frames of the split that are in none of them
+        are counted, too (``frames_left_out``).
+        """
+        indices, store = self._indices(split), self.store
+        described: dict[str, str | int] = {
+            "name": store.name,
+            "sha256": store.sha256,
             "sequences": len(indices),
-            "frames": int(self.store.lengths[indices].sum()),
+            "frames": int(store.lengths[indices].sum()),
         }
+        if isinstance(store, Pieces):
+            of_split = store.stored_splits == SPLITS.index(split)
+            described["frames_left_out"] = int(store.left_out[of_split].sum())
+        return described
 
     def _indices(self, split: str) -> NDArray[np.int64]:
         if not hasattr(self, "store"):
             raise ValueError("expected setup() to be called before the data are asked for")
         indices = self.store.indices(split)
         if not len(indices):
+            long, remedy = "", "prepare a store that has some"
+            if self.length is not None:
+                long, remedy = f" of {self.length} frames or more", f"{remedy}, or set length lower"
             raise ValueError(
-                f"{self.path}: expected sequences of split {split!r}, found none: prepare a store "
-                "that has some"
+                f"{self.path}: expected sequences{long} of split {split!r}, found none: {remedy}"
             )
         return indices
 

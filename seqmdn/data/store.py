@@ -63,7 +63,7 @@ class Store:
         try:
             file = self._open()
             self.attributes = read_attributes(self.path, file)
-            self._offsets, self.splits = check_layout(self.path, file, self.attributes)
+            offsets, self.splits = check_layout(self.path, file, self.attributes)
         except (OSError, RuntimeError, KeyError) as error:
             self.close()
             if isinstance(error, FileNotFoundError):
@@ -77,7 +77,8 @@ class Store:
         self.names: list[str] = self.attributes["features"]
         self.context_names: list[str] = self.attributes["context"]
         self.missing: bool = self.attributes["version"] == MISSING_VERSION
-        self.lengths = np.diff(self._offsets)
+        self.lengths = np.diff(offsets)
+        self._first = offsets[:-1]  # row of each sequence's first frame
 
     @property
     def features(self) -> int:
@@ -92,7 +93,7 @@ class Store:
     @property
     def frames(self) -> int:
         """The number of frames of all sequences together."""
-        return int(self._offsets[-1])
+        return int(self.lengths.sum())
 
     @property
     def sha256(self) -> str:
@@ -141,14 +142,14 @@ class Store:
         rows = self._range(index, start, stop)
         return self._rows("observed", rows, index) if self.missing else None
 
+    def ends(self, index: int, stop: int) -> bool:
+        """Says whether nothing of what was recorded follows frame ``stop`` of a sequence."""
+        return stop == self._length(index)
+
     def text(self, index: int) -> str | None:
         """Gives the text that belongs to a sequence, or None if the store has none."""
         self._length(index)
-        self._open()
-        if "text" not in self._datasets:
-            return None
-        text: str = self._datasets["text"].asstr()[index]
-        return text
+        return self._text(index)
 
     def close(self) -> None:
         """Closes the file; reading opens it again."""
@@ -215,8 +216,15 @@ class Store:
                 f"{self.path}: expected frames within 0 and {length} of sequence {index}, found "
                 f"{start} to {stop}"
             )
-        first = int(self._offsets[index])
+        first = int(self._first[index])
         return slice(first + start, first + stop)
+
+    def _text(self, row: int) -> str | None:
+        self._open()
+        if "text" not in self._datasets:
+            return None
+        text: str = self._datasets["text"].asstr()[row]
+        return text
 
     def _rows(self, name: str, rows: slice, index: int) -> Any:
         self._open()

@@ -186,6 +186,19 @@ class StoreWriter:
         if self._offsets[-1] - self._flushed >= _PENDING // (4 * len(self._names["features"])):
             self._flush(self._file)
 
+    def add_attributes(self, attributes: Mapping[str, Attribute | Sequence[float]]) -> None:
+        """Keeps more with the data, such as counts that only the last sequence completes.
+
+        Raises:
+            ValueError: If a name is taken or a value cannot be kept, or outside the ``with`` block.
+        """
+        if self._file is None:
+            raise ValueError("add_attributes expected to be called inside the writer's with block")
+        for key, value in attributes.items():
+            taken = [*self._attributes, *self._names]
+            self._attributes[key] = _check_attribute(key, value, taken)
+            self._file.attrs[key] = self._attributes[key]
+
     def __enter__(self) -> Self:
         self.path.parent.mkdir(parents=True, exist_ok=True)
         try:

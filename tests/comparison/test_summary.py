@@ -20,6 +20,17 @@ def test_a_result_without_a_limit_of_the_validation_is_a_table_all_the_same() ->
     assert "No model can be below 0.50 nats/frame." in markdown_table(old)
 
 
+def test_frames_that_pieces_leave_out_are_said_only_of_pieces() -> None:
+    found = runs_of(a=1.0, b=2.0)
+    assert "test_frames_left_out" not in summarise(Path("recipe"), found, "")["dataset"]
+    for run in found.values():
+        run["dataset"] = {**run["dataset"], "frames_left_out": 7}
+    assert summarise(Path("recipe"), found, "")["dataset"]["test_frames_left_out"] == 7
+    run["dataset"]["frames_left_out"] = 0
+    with pytest.raises(ValueError, match="other data: expected frames_left_out 7, found 0"):
+        summarise(Path("recipe"), found, "")
+
+
 def test_every_pair_is_compared_the_later_minus_the_earlier() -> None:
     result = summarise(Path("recipe"), runs_of(a=1.0, b=3.0, c=2.0), "command")
     deltas = {name: pair["delta"] for name, pair in result["paired"].items()}

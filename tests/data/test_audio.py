@@ -78,6 +78,16 @@ def test_a_flac_that_was_cut_off_is_refused() -> None:
         read_recording(io.BytesIO(whole[: len(whole) // 2]))
 
 
+@pytest.mark.parametrize("format", ["WAV", "NIST"])
+def test_a_file_that_was_cut_off_is_refused(format: str, tmp_path: Path) -> None:
+    whole = stream(SOUND, format=format).getvalue()
+    path = tmp_path / "a.wav"
+    path.write_bytes(whole[:-300])
+    for file in (path, str(path), io.BytesIO(whole[:-300])):
+        with pytest.raises(AudioError, match="expected (2468 bytes of|1234) samples, found"):
+            read_recording(file)
+
+
 def test_without_soundfile_the_extra_is_named(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setitem(sys.modules, "soundfile", None)
     with pytest.raises(ModuleNotFoundError, match=r"pip install 'seqmdn\[speech\]'"):

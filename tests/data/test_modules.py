@@ -1,6 +1,5 @@
 """Which batches a model gets to see, under any number of workers, ranks and restarts."""
 
-import re
 from pathlib import Path
 from types import SimpleNamespace
 
@@ -192,46 +191,6 @@ def test_ranks_that_cannot_share_are_told(path: Path) -> None:
         ranks(path, 4)[0].test_dataloader()
 
 
-# What is asked of the data before training.
-
-
-def test_sample_frames_gives_all_if_they_are_few(path: Path) -> None:
-    module = make(path)
-    frames = module.sample_frames()
-    expected = np.concatenate([module.store.read(i)[0] for i in module.store.indices("train")])
-    assert frames.dtype == torch.float32
-    np.testing.assert_array_equal(frames, expected)
-
-
-@pytest.mark.parametrize("limit", [1, 20, 99])
-def test_sample_frames_takes_some_of_many(path: Path, limit: int) -> None:
-    module = make(path, window=3)
-    frames = module.sample_frames(limit)
-    assert frames.shape == (limit, 2)
-    assert len(frames.unique(dim=0)) == limit
-    assert set(frames[:, 0].int().tolist()) <= set(module.store.indices("train").tolist())
-    assert torch.equal(frames, make(path, window=3, seed=8).sample_frames(limit))
-    if limit == 20:
-        assert len(frames[:, 0].unique()) >= 3
-
-
-@pytest.mark.parametrize(("features", "frames"), [(1, 100_000), (4, 100_000), (50, 80_000)])
-def test_sample_frames_holds_no_more_values_than_it_may(
-    tmp_path: Path, features: int, frames: int
-) -> None:
-    with StoreWriter(tmp_path / "a.h5", [f"x{i}" for i in range(features)], "wide", "1") as writer:
-        writer.append(np.zeros((100_001, features), np.float32), "train")
-    assert make(tmp_path / "a.h5").sample_frames().shape == (frames, features)
-
-
-def test_sample_frames_has_noise(path: Path) -> None:
-    module = make(path, noise=UniformDequantise())
-    frames = module.sample_frames()
-    u = frames - make(path).sample_frames()
-    assert (u > 0).all() and (u < 1).all() and len(u.unique()) > 190
-    assert torch.equal(frames, make(path, noise=UniformDequantise(), seed=1).sample_frames())
-
-
 def test_the_limit_is_the_entropy_of_the_noise(tmp_path: Path) -> None:
     path = tmp_path / "latents.h5"
     logvar = [np.array([[0.0], [2.0]]), np.array([[-1.0]] * 6), np.array([[9.0]] * 2)]
@@ -245,50 +204,6 @@ def test_the_limit_is_the_entropy_of_the_noise(tmp_path: Path) -> None:
     assert sequence == pytest.approx(((2 * constant + 1) + (6 * constant - 3)) / 2)
     assert make(path).limit("test") is None
     assert make(path, noise=UniformDequantise()).limit("test") is None
-
-
-# Preparing.
-
-
-def script(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, text: str) -> None:
-    (tmp_path / "prep_for_test.py").write_text(text)
-    monkeypatch.chdir(tmp_path)
-
-
-def test_a_missing_store_is_prepared(
-    path: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    text = "import shutil, sys; flag, out = sys.argv[1:]; assert flag == '--out'\n"
-    text += f"shutil.copy({str(path)!r}, out)"
-    script(tmp_path, monkeypatch, text)
-    module = SequenceDataModule("made.h5", prepare="prep_for_test")
-    module.prepare_data()
-    (tmp_path / "prep_for_test.py").unlink()
-    module.prepare_data()  # it is there: nothing to do
-    module.setup()
-    assert module.name == "numbers"
-
-
-@pytest.mark.parametrize(
-    ("text", "said"),
-    [
-        ("import sys; sys.stderr.write('working\\n'); sys.exit('no source')", "no source"),
-        ("raise ValueError('levels of 17')", "ValueError: levels of 17"),
-        ("", "it did not say why"),
-    ],
-)
-def test_a_preparation_that_fails_is_relayed(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, text: str, said: str
-) -> None:
-    script(tmp_path, monkeypatch, text)
-    message = f"made.h5 is missing, and python -m prep_for_test could not write it: {said}"
-    with pytest.raises(RuntimeError, match=f"^{re.escape(message)}$"):
-        SequenceDataModule("made.h5", prepare="prep_for_test").prepare_data()
-
-
-def test_a_preparation_that_is_no_module_is_refused(tmp_path: Path) -> None:
-    with pytest.raises(ValueError, match="a module like data_prep.digits, found '-c evil'"):
-        SequenceDataModule(tmp_path / "a.h5", prepare="-c evil").prepare_data()
 
 
 def test_without_preparation_a_missing_store_is_an_error(tmp_path: Path) -> None:
@@ -313,24 +228,6 @@ def test_a_config_makes_it(path: Path) -> None:
         parser.parse_object({"data": {**config, "noise": {**noise, "init_args": {"widht": 1}}}})
     help_text = " ".join(parser.format_help().split())
     assert "as far as there are any, that a model sees and is not scored on" in help_text
-
-
-@pytest.mark.parametrize(
-    ("options", "message"),
-    [
-        ({"batch_size": 0}, "batch_size of 1 or more, found 0"),
-        ({"window": 0}, "window of 1 or more, found 0"),
-        ({"burn_in": -1}, "burn_in of 0 or more, found -1"),
-        ({"burn_in": 3}, "burn_in 0 without a window, found 3"),
-        ({"eval_batch_size": 0}, "eval_batch_size of 1 or more, found 0"),
-        ({"workers": -1}, "workers of 0 or more"),
-        ({"seed": -1}, "seed of 0 or more"),
-        ({"per": "pixel"}, "per to be 'frame' or 'sequence', found 'pixel'"),
-    ],
-)
-def test_arguments_that_make_no_sense_are_refused(path: Path, options: dict, message: str) -> None:
-    with pytest.raises(ValueError, match=message):
-        SequenceDataModule(path, **options)
 
 
 def test_a_split_that_is_missing_is_named(tmp_path: Path) -> None:

@@ -228,3 +228,17 @@ def test_two_writers_do_not_meet(tmp_path: Path) -> None:
         assert Store(path).name == "second"
     assert Store(path).name == "first"
     assert list(tmp_path.iterdir()) == [path]
+
+
+def test_attributes_can_be_added_until_the_end(tmp_path: Path) -> None:
+    writer = StoreWriter(tmp_path / "a.h5", ["x"], "a", "m", attributes={"kept": 1})
+    with pytest.raises(ValueError, match="add_attributes expected .* inside the writer's with"):
+        writer.add_attributes({"left": 1})
+    with writer:
+        writer.append([[0], [1]], "train")
+        writer.add_attributes({"left": 3, "rates": [8000, 16000]})
+        for name in ("kept", "left", "unit", "features"):
+            with pytest.raises(ValueError, match=f"attribute '{name}': expected another name"):
+                writer.add_attributes({name: 2})
+    attributes = Store(tmp_path / "a.h5").attributes
+    assert attributes["left"] == 3 and attributes["rates"].tolist() == [8000, 16000]

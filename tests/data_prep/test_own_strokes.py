@@ -155,7 +155,7 @@ def test_a_folder_that_makes_no_store(tmp_path: Path, names: list[str], message:
         ("--split", "80,10", "three shares that sum to 100"),
         ("--split", "80,30,-10", "three shares that sum to 100"),
         ("--split", "80,10,20", "three shares that sum to 100"),
-        ("--split", "a,b,c", "invalid"),
+        ("--split", "a,b,c", "three shares that sum to 100"),
         ("--resolution", "0", "a number above 0, found '0'"),
         ("--resolution", "nan", "a number above 0, found 'nan'"),
         ("--y-axis", "left", "invalid choice"),

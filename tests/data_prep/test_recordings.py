@@ -29,9 +29,23 @@ def source(name: str, content: bytes, split: str = "train", samples: int | None 
     return Source(name, partial(io.BytesIO, content), split, f"text of {name}", samples)
 
 
-def write(out: Path, sources: list[Source], strict: bool = False, size: int = 10) -> list[str]:
+def write(
+    out: Path,
+    sources: list[Source],
+    strict: bool = False,
+    size: int = 10,
+    convert: bool = False,
+) -> list[str]:
     return write_recordings(
-        out, sources, rate=RATE, size=size, strict=strict, seed=0, name="speech", licence="CC0"
+        out,
+        sources,
+        rate=RATE,
+        size=size,
+        strict=strict,
+        seed=0,
+        convert=convert,
+        name="speech",
+        licence="CC0",
     )
 
 
@@ -98,6 +112,41 @@ def test_what_cannot_be_used_is_named_or_stops(tmp_path: Path, bad: Source, why:
     assert not (tmp_path / "b.h5").exists()
     with pytest.raises(ValueError, match="expected at least one sequence"):
         write(tmp_path / "b.h5", [bad])
+
+
+def test_a_preparation_that_is_stopped_leaves_nothing(tmp_path: Path) -> None:
+    def stop() -> io.BytesIO:
+        assert [path.suffix for path in tmp_path.iterdir()] == [".partial"]
+        raise KeyboardInterrupt
+
+    sources = [source("a.wav", encoded(sound(400, 0))), Source("b.wav", stop, "train", "")]
+    with pytest.raises(KeyboardInterrupt):
+        write(tmp_path / "a.h5", sources)
+    assert not list(tmp_path.iterdir())
+
+
+def test_conversion_is_for_who_asks(tmp_path: Path) -> None:
+    finer = encoded(np.random.default_rng(5).normal(0, 0.1, 3000), 24_000, "PCM_24")
+    plain, low = encoded(sound(400, 0)), encoded(sound(400, 1), 7000)
+    short = encoded(np.random.default_rng(6).normal(0, 0.1, 30), 48_000, "PCM_24")
+    sources = [source(n, c) for n, c in zip("abcd", (finer, plain, low, short), strict=True)]
+    with pytest.raises(ValueError, match="^a: expected one channel of 8 or 16 bit"):
+        write(tmp_path / "a.h5", sources, strict=True)
+    said = [write(tmp_path / name, sources, convert=True) for name in ("a.h5", "b.h5")]
+    assert (tmp_path / "a.h5").read_bytes() == (tmp_path / "b.h5").read_bytes()
+    store = Store(tmp_path / "a.h5")
+    assert store.lengths.tolist() == [100, 40]
+    np.testing.assert_array_equal(store.read(1)[0].ravel(), sound(400, 0))
+    # What was left out is not counted as converted.
+    assert said[0][1] == "1 recordings resampled to 8000 samples a second: 1 from 24000"
+    left = said[0][-1].split("\n")
+    assert left[1].startswith("  c: expected 8000 samples a second or more, found 7000")
+    assert left[2] == "  d: expected 2 frames of 10 samples or more, found 5"
+    assert (
+        store.attributes["left_out"] == 2 and store.attributes["requantised"] == "1: 1 from 24 bits"
+    )
+    write(tmp_path / "c.h5", sources[1:2])
+    assert not {"left_out", "resampled"} & set(Store(tmp_path / "c.h5").attributes)
 
 
 def test_frames_of_no_samples_are_refused(tmp_path: Path) -> None:

@@ -6,7 +6,9 @@ from pathlib import Path
 import pytest
 
 from data_prep.sources import (
+    advance,
     command_line,
+    find_files,
     folder_sha256,
     origin,
     read_zip,
@@ -137,3 +139,27 @@ def test_a_source_is_named_by_its_digest(tmp_path: Path) -> None:
     # printf alpha > a.wav; printf beta > b.wav; sha256sum a.wav b.wav | sha256sum
     expected = "b56a1dee662bb39a6839e8d4b106124be6238f5b918b9be6b77ca74ebd4fb1ac"
     assert folder_sha256(tmp_path, ["b.wav", "a.wav"]) == expected
+
+
+def test_files_are_found_in_all_folders_in_any_case(tmp_path: Path) -> None:
+    for name in ("b.wav", "sub/a.WAV", "sub/deep/c.mp3", "._b.wav", "d.txt"):
+        (tmp_path / name).parent.mkdir(parents=True, exist_ok=True)
+        (tmp_path / name).touch()
+    (tmp_path / "folder.wav").mkdir()
+    assert find_files(tmp_path, (".wav",)) == ["b.wav", "sub/a.WAV"]
+    assert find_files(tmp_path, (".wav", ".mp3")) == ["b.wav", "sub/a.WAV", "sub/deep/c.mp3"]
+    with pytest.raises(FileNotFoundError, match="files .ogg in .*none among ._b.wav, b.wav"):
+        find_files(tmp_path, (".ogg",))
+    with pytest.raises(FileNotFoundError, match="expected a folder at .*none, found none"):
+        find_files(tmp_path / "none", (".wav",))
+
+
+@pytest.mark.parametrize("terminal", [True, False])
+def test_only_a_terminal_is_shown_how_far_it_is(
+    terminal: bool, monkeypatch: pytest.MonkeyPatch, capfd: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.setattr("sys.stderr.isatty", lambda: terminal)
+    monkeypatch.setenv("FORCE_COLOR", "1")
+    assert list(advance([3, 1, 2], "recordings")) == [3, 1, 2]
+    out, error = capfd.readouterr()
+    assert not out and ("recordings" in error) == terminal

@@ -5,7 +5,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from data_prep.strokes import PenSequence, drop_repeats, named, split_shares, write_strokes
+from data_prep.strokes import PenSequence, drop_repeats, named, write_strokes
 from seqmdn.data import Store, stroke_frames
 
 FRAMES = stroke_frames([[[0, 0], [1, 2]], [[5, 5]]])
@@ -60,11 +60,3 @@ def test_repeats_within_a_stroke_only() -> None:
     kept, dropped = drop_repeats(strokes)
     assert dropped == 2
     assert [stroke.tolist() for stroke in kept] == [[[0, 0], [1, 0], [0, 0]], [[0, 0]]]
-
-
-def test_shares_are_those_asked_for() -> None:
-    names = [f"{number}" for number in range(200)]
-    splits = split_shares(names, seed=1)
-    counts = [list(splits.values()).count(split) for split in ("train", "valid", "test")]
-    assert counts == [160, 20, 20] and set(splits) == set(names)
-    assert splits == split_shares(names, seed=1) != split_shares(names, seed=2)

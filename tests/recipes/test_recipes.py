@@ -6,10 +6,11 @@ from pathlib import Path
 
 import pytest
 
-from data_prep import iam_ondb
+from data_prep import accent, blizzard, iam_ondb, timit
 from seqmdn.cli import main
 from seqmdn.compare import markdown_table, recipe_models
 from seqmdn.comparison import grid_tables
+from tests.data_prep import sounds
 from tests.data_prep.test_iam_ondb import write_tree
 
 ROOT = Path(__file__).parents[2]
@@ -25,6 +26,13 @@ NEEDS_DATA = {
     "pendigits",
     "kathleen",
     "fsdd",
+}
+# Their corpora are for who registers: what prepares a made-up tree, and what makes one.
+MADE_UP = {
+    "iam_ondb": (iam_ondb.prepare, write_tree),
+    "timit": (timit.prepare, sounds.timit),
+    "blizzard": (blizzard.prepare, sounds.blizzard),
+    "accent": (accent.prepare, sounds.accent),
 }
 
 
@@ -55,9 +63,10 @@ def test_fits_evaluates_and_samples(
     if recipe.name in NEEDS_DATA:
         request.getfixturevalue("data_root")
     monkeypatch.chdir(clone)
-    store = clone / "data/iam_ondb.h5"
-    if recipe.name == "iam_ondb" and not store.exists():  # its corpus is for who registers
-        iam_ondb.prepare(write_tree(tmp_path / "raw"), store)
+    store = clone / f"data/{recipe.name}.h5"
+    if recipe.name in MADE_UP and not store.exists():
+        prepare, make = MADE_UP[recipe.name]
+        prepare(make(tmp_path / "raw"), store)
     folder = f"recipes/{named(recipe)}"
     run = tmp_path / "run"
     files = ["-c", f"{folder}/base.yaml", "-c", f"{folder}/{model}.yaml"]

@@ -1,0 +1,68 @@
+"""Which part of a data set is for training, for validation and for the test, by a seed."""
+
+from __future__ import annotations
+
+__all__ = ["parse_shares", "split_percent", "split_shares"]
+
+import argparse
+import math
+from collections.abc import Iterable, Sequence
+
+import numpy as np
+
+from seqmdn.data import SPLITS
+
+
+def split_shares(
+    names: Sequence[str], seed: int, train: float = 0.8, valid: float = 0.1
+) -> dict[str, str]:
+    """Gives each name a split, by a permutation that follows from the seed; the rest is the test.
+
+    Example:
+        >>> split_shares(["a", "b", "c", "d"], seed=0, train=0.5, valid=0.25)
+        {'c': 'train', 'a': 'train', 'b': 'valid', 'd': 'test'}
+    """
+    order = np.random.default_rng(seed).permutation(len(names))
+    ends = np.rint(np.cumsum([train, valid]) * len(names))
+    return {
+        names[place]: "train" if rank < ends[0] else "valid" if rank < ends[1] else "test"
+        for rank, place in enumerate(order)
+    }
+
+
+def split_percent(names: Iterable[str], seed: int, shares: Sequence[float]) -> dict[str, str]:
+    """Gives each name a split by shares in percent; the order that they come in plays no part.
+
+    Raises:
+        ValueError: If a share of more than 0 would be empty.
+
+    Example:
+        >>> split_percent(["b", "a", "d", "c"], seed=0, shares=(50, 25, 25))
+        {'c': 'train', 'a': 'train', 'b': 'valid', 'd': 'test'}
+    """
+    listed = sorted(names)
+    splits = split_shares(listed, seed, shares[0] / 100, shares[1] / 100)
+    for split, share in zip(SPLITS, shares, strict=True):
+        if share and split not in splits.values():
+            raise ValueError(
+                f"expected enough to split by {'/'.join(f'{each:g}' for each in shares)} percent, "
+                f"found {len(listed)}, none for {split}"
+            )
+    return splits
+
+
+def parse_shares(word: str) -> tuple[float, ...]:
+    """Reads three percentages such as 80,10,10, for ``argparse``.
+
+    Raises:
+        argparse.ArgumentTypeError: If they are not three that sum to 100.
+    """
+    try:
+        shares = tuple(float(part) for part in word.split(","))
+    except ValueError:
+        shares = ()
+    if len(shares) != 3 or min(shares) < 0 or not math.isclose(sum(shares), 100):
+        raise argparse.ArgumentTypeError(
+            f"expected three shares that sum to 100, such as 80,10,10, found {word!r}"
+        )
+    return shares

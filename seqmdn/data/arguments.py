@@ -1,0 +1,55 @@
+"""What the arguments of a data module must be, alone and together."""
+
+from __future__ import annotations
+
+__all__ = ["check_arguments"]
+
+
+def check_arguments(
+    per: str,
+    window: int | None,
+    burn_in: int,
+    length: int | None,
+    text: bool,
+    batch_size: int,
+    eval_batch_size: int | None,
+    workers: int,
+    seed: int,
+) -> None:
+    """Refuses arguments of :class:`seqmdn.data.SequenceDataModule` that make no sense.
+
+    Raises:
+        ValueError: If a number is too small, ``per`` is another word, there is a burn-in without a
+            window, or texts are asked for of parts of sequences.
+
+    Example:
+        >>> check_arguments("frame", 40, 4, None, False, 32, None, 0, seed=-1)
+        Traceback (most recent call last):
+        ValueError: expected seed of 0 or more, found -1
+    """
+    least = {
+        "batch_size": (batch_size, 1),
+        "window": (window, 1),
+        "burn_in": (burn_in, 0),
+        "length": (length, 1),
+        "eval_batch_size": (eval_batch_size, 1),
+        "workers": (workers, 0),
+        "seed": (seed, 0),
+    }
+    for argument, (value, bound) in least.items():
+        if value is not None and value < bound:
+            raise ValueError(f"expected {argument} of {bound} or more, found {value}")
+    if burn_in and window is None:
+        raise ValueError(
+            f"expected burn_in 0 without a window, found {burn_in}: whole sequences have no "
+            "frames before them"
+        )
+    if per not in ("frame", "sequence"):
+        raise ValueError(f"expected per to be 'frame' or 'sequence', found {per!r}")
+    parts = {"window": window, "length": length}
+    for argument, value in parts.items():
+        if text and value is not None:
+            raise ValueError(
+                f"expected whole sequences where their texts are looked at, found a {argument} of "
+                f"{value}: nobody knows which part of a text it says; leave {argument} out"
+            )
