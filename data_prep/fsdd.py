@@ -7,6 +7,10 @@ for training: all speakers are in all parts. The text of a sequence is ``digit/s
 dropped, spread and left out: ``data_prep.recordings``.
 
     python -m data_prep.fsdd --source FOLDER --out data/fsdd.h5
+    python -m data_prep.fsdd --source FOLDER --labels --out data/fsdd_labels.h5
+
+With ``--labels``, digit and speaker are a context of every frame, a column each ("digit 7",
+"speaker theo"): what a model says can be asked for.
 
 Free Spoken Digit Dataset (Jackson and others), https://github.com/Jakobovski/free-spoken-digit-dataset
 """
@@ -17,6 +21,7 @@ __all__ = ["prepare"]
 
 import io
 import re
+from argparse import ArgumentParser
 from collections.abc import Callable
 from functools import partial
 from pathlib import Path
@@ -33,16 +38,26 @@ _NAME = re.compile(r"(?P<digit>\d)_(?P<speaker>[^_]+)_(?P<take>\d+)\.wav")
 
 
 def prepare(
-    source: Path, out: Path, frame: int = SIZE, strict: bool = False, seed: int = 0
+    source: Path,
+    out: Path,
+    frame: int = SIZE,
+    strict: bool = False,
+    seed: int = 0,
+    labels: bool = False,
 ) -> list[str]:
     """Writes the store from the folder of the archive or of recordings; says what was left away."""
     found, described = _find(source)
     recordings = []
+    digits, speakers = set(), set()
     for name in sorted(found, key=_order):
         match = _match(source, name)
         take = int(match["take"])
         split = "test" if take < TEST else "valid" if take < TEST + VALID else "train"
-        recordings.append(Source(name, found[name], split, f"{match['digit']}/{match['speaker']}"))
+        digit, speaker = f"digit {match['digit']}", f"speaker {match['speaker']}"
+        digits.add(digit)
+        speakers.add(speaker)
+        said = f"{match['digit']}/{match['speaker']}"
+        recordings.append(Source(name, found[name], split, said, labels=(digit, speaker)))
     return write_recordings(
         out,
         recordings,
@@ -50,17 +65,24 @@ def prepare(
         size=frame,
         strict=strict,
         seed=seed,
-        name="fsdd",
+        labels=[*sorted(digits), *sorted(speakers)] if labels else [],
+        name="fsdd_labels" if labels else "fsdd",
         source=[described],
         licence="CC BY-SA 4.0 (Free Spoken Digit Dataset)",
         command="python -m data_prep.fsdd --source $SEQMDN_DATA/fsdd "
-        f"--frame {frame} --seed {seed}",
+        f"--frame {frame} --seed {seed}{' --labels' if labels else ''}",
     )
 
 
 def main(arguments: list[str] | None = None) -> None:
     """Runs the command line."""
-    run("fsdd", "the Free Spoken Digit Dataset", ARCHIVE, prepare, arguments)
+
+    def options(parser: ArgumentParser) -> None:
+        parser.add_argument(
+            "--labels", action="store_true", help="keep digit and speaker as a context"
+        )
+
+    run("fsdd", "the Free Spoken Digit Dataset", ARCHIVE, prepare, arguments, options)
 
 
 def _find(source: Path) -> tuple[dict[str, Callable[[], BinaryIO]], dict[str, str]]:

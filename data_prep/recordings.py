@@ -48,8 +48,8 @@ SIZE = 200
 class Source(NamedTuple):
     """One recording: where it is, what it is called and what is said, if that is known.
 
-    ``samples`` is how many there are to be, where that is known. ``open`` may raise AudioError with
-    a reason of its own to leave the recording out.
+    ``samples`` is how many there are to be, where that is known; ``labels`` are those that hold for
+    all of it. ``open`` may raise AudioError with a reason of its own to leave the recording out.
     """
 
     name: str
@@ -57,6 +57,7 @@ class Source(NamedTuple):
     split: str
     text: str | None
     samples: int | None = None
+    labels: tuple[str, ...] = ()
 
 
 def write_recordings(
@@ -68,9 +69,13 @@ def write_recordings(
     seed: int,
     convert: bool = False,
     attributes: Mapping[str, str | int] | None = None,
+    labels: Sequence[str] = (),
     **description: Any,
 ) -> list[str]:
     """Writes the store (``description`` goes to its writer); says what was left away.
+
+    With ``labels``, each of them is a column of the context: 1 in every frame of the recordings
+    that have it, 0 in the others.
 
     Raises:
         ValueError: If ``strict`` and a recording cannot be used, or no recording can.
@@ -87,6 +92,7 @@ def write_recordings(
         unit=f"step of {BITS} bits",
         step=f"frame of {size} samples",
         sample_rate=rate,
+        context=labels,
         attributes={
             "kind": "audio",
             "sequence": "recording",
@@ -111,7 +117,10 @@ def write_recordings(
                 conversions.add(done)
             counts["dropped"] += dropped
             counts["coarse"] += step > 1
-            writer.append(frames, source.split, text=source.text)
+            context = np.tile([label in source.labels for label in labels], (len(frames), 1))
+            writer.append(
+                frames, source.split, text=source.text, context=context if labels else None
+            )
         if conversions is not None:
             writer.add_attributes({**conversions.attributes(), "left_out": len(left_out)})
     return [

@@ -79,6 +79,26 @@ def test_a_folder_holds_what_the_archive_does(source: Path, tmp_path: Path) -> N
         np.testing.assert_array_equal(zipped.read(place)[0], cloned.read(place)[0])
 
 
+def test_labels_are_a_context_of_every_frame(source: Path, tmp_path: Path) -> None:
+    words = ["--source", str(source), "--out", str(tmp_path / "a.h5"), "--labels"]
+    main(words)
+    prepare(source, tmp_path / "b.h5")
+    store, plain = Store(tmp_path / "a.h5"), Store(tmp_path / "b.h5")
+    assert (store.name, plain.name) == ("fsdd_labels", "fsdd") and not plain.context_names
+    assert store.attributes["command"].endswith("--labels")
+    kinds = [name.split()[0] for name in store.context_names]
+    assert kinds == sorted(kinds) and set(kinds) == {"digit", "speaker"}
+    for place in range(len(store)):
+        values, context = store.read(place)
+        assert context is not None and len(context) == len(values)
+        assert (context == context[0]).all()
+        said = [
+            name.split()[1] for name, on in zip(store.context_names, context[0], strict=True) if on
+        ]
+        assert "/".join(said) == store.text(place)
+        np.testing.assert_array_equal(values, plain.read(place)[0])
+
+
 def test_what_is_too_short_is_left_out(
     source: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
