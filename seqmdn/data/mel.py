@@ -54,7 +54,8 @@ def log_mel(samples: NDArray[np.floating[Any]], rate: int) -> LogMel:
         >>> sound.decibels.shape, float(sound.decibels.max().round())
         ((64, 126), -20.0)
     """
-    window, hop = round(_WINDOW * rate), max(1, round(_HOP * rate))
+    # Of an odd window, torchaudio would place the frequencies of the bands beside those it has.
+    window, hop = 2 * max(1, round(_WINDOW * rate / 2)), max(1, round(_HOP * rate))
     bands = _bands(rate, window)
     transform = (
         import_torchaudio()
