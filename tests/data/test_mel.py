@@ -39,6 +39,13 @@ def test_a_sine_is_loudest_in_the_band_of_its_frequency(rate: int, hertz: float)
     )
 
 
+def test_edges_are_where_one_band_goes_over_into_the_next() -> None:
+    for hertz in range(2000, 7800, 90):
+        found = log_mel(sine(hertz, 16000, seconds=0.1), 16000)
+        band = int(found.decibels[:, 6].argmax())
+        assert found.edges[band] - 5 < hertz < found.edges[band + 1] + 5
+
+
 def test_times_are_those_of_the_samples() -> None:
     sound = np.zeros(16000)
     sound[8000:] = sine(1000, 16000, seconds=0.5)

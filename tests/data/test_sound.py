@@ -109,6 +109,8 @@ def test_seconds_are_whole_frames_rounded_up(seconds: float, frames: int) -> Non
     form = SoundForm(rate=8000, size=200, full_scale=1.0)
     assert form.frames(seconds) == frames
     assert form.seconds(frames) == pytest.approx(frames / 40)
+    # 0.07 * 400 is a hair above 28.
+    assert SoundForm(rate=400, size=4, full_scale=1.0).frames(0.07) == 7
 
 
 @pytest.mark.parametrize("seconds", [0, -1, float("nan"), float("inf")])
