@@ -11,12 +11,12 @@ import argparse
 from collections.abc import Callable
 from dataclasses import dataclass
 from functools import partial
-from typing import Any
 
 import torch
-from torch import Tensor, nn
+from torch import Tensor
 
 from benchmarks.density import hardware
+from benchmarks.loops import Bare
 from benchmarks.measure import Work, compare
 from benchmarks.readme import put
 from seqmdn.backbones import LSTMBackbone
@@ -66,48 +66,11 @@ def drawing(network: SequenceModel, count: int) -> Work:
     return lambda: generate(network, count, POINTS, stop=never)
 
 
-class Bare(nn.Module):
-    """What no draw can do without: an LSTM, and a linear layer with as many outputs as the head's.
-
-    By ``nn.LSTM``, a step at a time, or by ``nn.LSTMCell``s.
-    """
-
-    def __init__(self, hidden: int, layers: int, outputs: int, cells: bool) -> None:
-        super().__init__()
-        sizes = [FEATURES, *[hidden] * (layers - 1)]
-        self.cells = nn.ModuleList(nn.LSTMCell(size, hidden) for size in sizes) if cells else None
-        self.lstm = None if cells else nn.LSTM(FEATURES, hidden, layers, batch_first=True)
-        self.output = nn.Linear(hidden, outputs)
-
-    @torch.inference_mode()
-    def forward(self) -> Tensor:
-        """Feed the first outputs back, as often as there are points."""
-        x, state = torch.zeros(1, FEATURES), None
-        for _ in range(POINTS):
-            h, state = self._step(x, state)
-            x = self.output(h)[:, :FEATURES]
-        return x
-
-    def _step(self, x: Tensor, state: Any) -> tuple[Tensor, Any]:
-        if self.lstm is not None:
-            h, state = self.lstm(x.unsqueeze(1), state)
-            return h.squeeze(1), state
-        assert self.cells is not None
-        if state is None:
-            zero = torch.zeros(1, self.output.in_features)
-            state = [(zero, zero)] * len(self.cells)
-        after = []
-        for cell, before in zip(self.cells, state, strict=True):
-            after.append(cell(x, before))
-            x = after[-1][0]
-        return x, after
-
-
 def bare(hidden: int, layers: int, cells: bool) -> Bare:
     """Return the loop of a network's size."""
     head = model(hidden, layers).head
     outputs = head.offsets.projection.out_features + head.bits.out_features
-    return Bare(hidden, layers, outputs, cells)
+    return Bare(FEATURES, hidden, layers, outputs, POINTS, cells)
 
 
 def rows() -> list[Row]:

@@ -1,6 +1,7 @@
 """Drawn sequences as files: pictures, arrays, stores and sound."""
 
 from collections.abc import Sequence
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -9,19 +10,23 @@ import numpy.typing as npt
 from torch import Tensor
 
 from seqmdn.data import Batch, Store, StoreWriter, file_sha256
+from seqmdn.data.mel import log_mel
+from seqmdn.data.sound import save_sound, sound_form
 from seqmdn.files import written_whole
 from seqmdn.plotting import (
     save_attention,
     save_pen_gif,
     save_pen_svg,
     save_samples,
+    save_sounds,
     save_stroke_density,
 )
 from seqmdn.runs import Writing
 
-__all__ = ["check_ending", "save_sequences", "save_writing"]
+__all__ = ["SOUND", "check_ending", "save_sequences", "save_writing"]
 
-ENDINGS = (".png", ".svg", ".gif", ".npz", ".h5", ".wav")
+SOUND = (".wav", ".flac")
+ENDINGS = (".png", ".svg", ".gif", ".npz", ".h5", *SOUND)
 
 _REAL = 16  # real sequences beside the drawn ones
 
@@ -42,9 +47,11 @@ def save_sequences(
 
     ``.png`` and ``.svg`` show them below real ones, ``.gif`` how strokes are drawn, the frames
     before ``drawn.start`` in grey; an ``.svg`` of strokes has the data's unit. ``.npz`` holds
-    ``values`` (S, T, D) and ``lengths`` (S,), ``.h5`` is a store like the one trained on, ``.wav``
-    holds all of them one after another; the attribute ``full_scale`` says which value is as loud as
-    sound can be, 1 where a store has none.
+    ``values`` (S, T, D), ``lengths`` (S,) and, with a prime, ``start`` (S,), ``.h5`` is a store
+    like the one trained on. ``.wav`` and ``.flac`` hold all sequences one after another, with
+    silence between (:func:`seqmdn.data.sound.save_sound`); the attribute ``full_scale`` says which
+    value is as loud as sound can be, 1 where a store has none. Pictures of sound have its log-mel
+    spectrograms, too (:func:`seqmdn.plotting.sound_figure`).
 
     A store of drawn sequences has the names, unit, step, licence and further attributes (``kind``,
     ``levels``, ``latent_mean`` ...) of the one trained on, so that whatever reads that one reads
@@ -79,7 +86,9 @@ def save_sequences(
             save_pen_svg(path, strokes, look, titles=titles, starts=starts, reference=above)
         return
     if path.suffix in (".png", ".svg"):
-        save_samples(
+        sound = store.attributes.get("kind") == "audio" and "sample_rate" in store.attributes
+        save = partial(_save_sounds, store) if sound else save_samples
+        save(
             path,
             values,
             lengths,
@@ -101,15 +110,24 @@ def save_sequences(
                 text = None if titles is None else titles[i]
                 writer.append(values[i, :length], "test", context=known, text=text)
         return
-    with written_whole(path) as partial:
-        if path.suffix == ".npz":
-            np.savez_compressed(partial, values=values, lengths=lengths)
-        else:
-            import soundfile  # an optional dependency: the extra "speech"
+    if path.suffix in SOUND:
+        present = drawn.present().cpu().numpy()  # (S, T)
+        save_sound(path, zip(values.swapaxes(0, 1), present.T, strict=True), sound_form(store))
+        return
+    with written_whole(path) as unfinished:
+        arrays: dict[str, Any] = {"values": values, "lengths": lengths}
+        if starts is not None:
+            arrays["start"] = np.asarray(starts)
+        np.savez_compressed(unfinished, **arrays)
 
-            sound = np.concatenate([v[:n].ravel() for v, n in zip(values, lengths, strict=True)])
-            sound = sound / float(store.attributes.get("full_scale", 1.0))
-            soundfile.write(partial, sound, int(store.attributes["sample_rate"]))
+
+def _save_sounds(
+    store: Store, path: Path, values: Any, lengths: Any, attributes: Any, **options: Any
+) -> None:
+    """Show sound with its spectrogram; it has no titles."""
+    rate = sound_form(store).rate
+    options.pop("titles")
+    save_sounds(path, values, lengths, attributes, lambda wave: log_mel(wave, rate), **options)
 
 
 def save_writing(path: Path, what: str, writing: Writing, store: Store) -> None:
@@ -146,8 +164,8 @@ def check_ending(path: Path, store: Store) -> None:
     """Raise ValueError unless sequences of this store can be written to such a file."""
     if path.suffix not in ENDINGS:
         raise ValueError(f"--out must end in one of {', '.join(ENDINGS)}; found {path.name!r}")
-    if path.suffix == ".wav" and store.attributes.get("kind") != "audio":
-        raise ValueError(f"{store.name} is not sound: choose another ending than .wav")
+    if path.suffix in SOUND and store.attributes.get("kind") != "audio":
+        raise ValueError(f"{store.name} is not sound: choose another ending than {path.suffix}")
     if path.suffix == ".gif" and store.attributes.get("kind") != "strokes":
         raise ValueError(f"{store.name} holds no strokes: choose another ending than .gif")
 

@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 import torch
 
-from benchmarks import density, drawing, flows, measure, opponents, readme
+from benchmarks import density, drawing, flows, measure, opponents, readme, streaming
 from benchmarks.measure import Comparison, compare, peak_memory
 
 README = Path(density.__file__).with_name("README.md").read_text()
@@ -159,3 +159,33 @@ def test_bare_loops_have_the_size_of_the_network_and_do_the_same(
     loops[1].output.load_state_dict(loops[0].output.state_dict())
     torch.testing.assert_close(loops[0](), loops[1]())
     assert drawing.drawing(own, 3)().values.shape == (3, 5, drawing.FEATURES)
+
+
+def test_the_readme_holds_every_row_of_streaming() -> None:
+    table = README.split(streaming.BEGIN)[1].split(streaming.END)[0]
+    for name in streaming.HEADS:
+        for loop in streaming.LOOPS:
+            assert f"| {name} | bare `{loop}` and `nn.Linear` |" in table
+
+
+@pytest.mark.parametrize("name", streaming.HEADS)
+def test_streams_and_their_loops_have_one_size_and_draw_two_seconds(name: str) -> None:
+    network = streaming.model(name, hidden=8)
+    flow = sum(p.numel() for key, p in network.named_parameters() if "flow" in key)
+    weights = sum(p.numel() for p in network.parameters()) - network.start.numel() - flow
+    assert (flow > 0) == name.startswith("FRMDN")
+    for cells in (False, True):
+        loop = streaming.bare(network, cells)
+        assert sum(p.numel() for p in loop.parameters()) == weights
+        assert loop.output.out_features == 20 * (1 + 2 * 200) and loop.steps == 160
+    steps: list[int] = []
+    handle = network.backbone.register_forward_hook(lambda *_: steps.append(1))
+    streaming.streaming(network)()
+    handle.remove()
+    assert len(steps) * 200 == 2 * 16_000
+
+
+def test_a_real_time_factor_is_sound_by_time() -> None:
+    found = streaming.line("RMDN", "nn.LSTM", Comparison(0.5, 0.25, 0.5, 0.25, 0.5, 0.4))
+    assert "| 3.12 | 1.56 | 2.00 | 2.50 | 4.0 | 8.0 |" in found
+    assert found.count("|") == streaming.HEADER.count("|")

@@ -1,14 +1,13 @@
 """Drawn sequences as files."""
 
 import hashlib
-import sys
 from pathlib import Path
-from types import SimpleNamespace
 from typing import Any
 
 import h5py
 import numpy as np
 import pytest
+import soundfile
 import torch
 from PIL import Image
 
@@ -56,6 +55,10 @@ def test_npz_holds_values_and_lengths(
         assert sorted(found) == ["lengths", "values"]
         assert np.array_equal(found["values"], drawn.values.numpy())
         assert found["lengths"].tolist() == [5, 2, 4]
+    primed = drawn._replace(start=torch.tensor([2, 0, 1]))
+    save(tmp_path / "out" / "a.npz", primed, store, best)
+    with np.load(tmp_path / "out" / "a.npz") as found:
+        assert found["start"].tolist() == [2, 0, 1]
 
 
 def test_h5_is_a_store_of_the_drawn_sequences(
@@ -151,33 +154,54 @@ def test_pictures_show_drawn_sequences_below_real_ones(
         assert np.array_equal(found, expected.numpy())
 
 
+@pytest.mark.parametrize("ending", ["wav", "flac"])
 def test_sound_is_all_sequences_one_after_another(
+    tmp_path: Path, drawn: Batch, best: Path, ending: str
+) -> None:
+    look = {"kind": "audio", "full_scale": 4.0}
+    audio = Store(write_store(tmp_path / "a.h5", sample_rate=8000, attributes=look))
+    assert save(tmp_path / "out" / f"a.{ending}", drawn, audio, best) == [f"a.{ending}"]
+    sound, rate = soundfile.read(tmp_path / "out" / f"a.{ending}")
+    rows = [drawn.values[i, :n].flatten() for i, n in enumerate([5, 2, 4])]
+    silence = torch.zeros(2000)
+    expected = torch.cat([rows[0], silence, rows[1], silence, rows[2]]).numpy() / 4
+    assert rate == 8000 and np.abs(expected).max() < 1
+    np.testing.assert_allclose(sound, expected, atol=0.5001 / 32768)
+
+
+def test_sound_is_shown_with_its_spectrogram(
     tmp_path: Path, drawn: Batch, best: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    audio = Store(write_store(tmp_path / "a.h5", sample_rate=8000, attributes={"kind": "audio"}))
-    written: list[Any] = []
+    shown: list[Any] = []
 
-    def write(path: Path, sound: np.ndarray, rate: int) -> None:
-        written.append((sound, rate))
-        Path(path).write_bytes(b"RIFF")
+    def keep(
+        path: Path, values: Any, lengths: Any, look: Any, spectrogram: Any, **more: Any
+    ) -> None:
+        shown.append((spectrogram, more))
 
-    monkeypatch.setitem(sys.modules, "soundfile", SimpleNamespace(write=write))
-    assert save(tmp_path / "out" / "a.wav", drawn, audio, best) == ["a.wav"]
-    ((sound, rate),) = written
-    rows = [drawn.values[i, :n].flatten() for i, n in enumerate([5, 2, 4])]
-    assert np.array_equal(sound, torch.cat(rows).numpy()) and rate == 8000
-    look = {"kind": "audio", "full_scale": 32768}
-    levels = Store(write_store(tmp_path / "b.h5", sample_rate=8000, attributes=look))
-    save(tmp_path / "out" / "b.wav", drawn, levels, best)
-    np.testing.assert_allclose(written[1][0] * 32768, sound, rtol=1e-6)
+    monkeypatch.setattr(export, "save_sounds", keep)
+    look = {"kind": "audio", "full_scale": 4.0}
+    audio = Store(write_store(tmp_path / "a.h5", sample_rate=8000, attributes=look))
+    given = drawn._replace(start=torch.tensor([2, 0, 1]))
+    save_sequences(tmp_path / "a.png", given, None, audio, best, titles=["x", "y", "z"])
+    ((spectrogram, more),) = shown
+    assert more == {"reference": None, "reference_lengths": None, "starts": [2, 0, 1]}
+    assert spectrogram(np.zeros(800)).decibels.shape == (64, 13)
+    # Without a rate there is no frequency to show.
+    mute = Store(write_store(tmp_path / "b.h5", attributes=look))
+    assert save(tmp_path / "out" / "b.png", drawn, mute, best) == ["b.png"] and len(shown) == 1
 
 
 @pytest.mark.parametrize(
     ("name", "message"),
     [
         ("a.wav", "walks is not sound: choose another ending than .wav"),
+        ("a.flac", "walks is not sound: choose another ending than .flac"),
         ("a.gif", "walks holds no strokes: choose another ending than .gif"),
-        ("a.txt", "--out must end in one of .png, .svg, .gif, .npz, .h5, .wav; found 'a.txt'"),
+        (
+            "a.txt",
+            "--out must end in one of .png, .svg, .gif, .npz, .h5, .wav, .flac; found 'a.txt'",
+        ),
         ("a", "found 'a'"),
     ],
 )

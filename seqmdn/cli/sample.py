@@ -1,15 +1,19 @@
 """``seqmdn sample``: draw sequences from a trained model."""
 
 import argparse
+import math
 import shlex
+from collections.abc import Iterator
 from pathlib import Path
+from typing import Any
 
-from seqmdn.cli.words import command_parser
+from seqmdn.cli.words import command_parser, counting
 from seqmdn.data import decode
-from seqmdn.export import check_ending, save_sequences, save_writing
+from seqmdn.data.sound import PAUSE, save_sound, sound_form
+from seqmdn.export import SOUND, check_ending, save_sequences, save_writing
 from seqmdn.generation import bias
-from seqmdn.heads import StrokeHead
-from seqmdn.runs import draw, load_run, look_along, read_style
+from seqmdn.heads import JointHead
+from seqmdn.runs import Run, draw, load_run, look_along, read_prime, read_style, stream_draws
 
 __all__ = ["sample_command"]
 
@@ -20,19 +24,34 @@ def sample_command(words: list[str]) -> None:
     parser.add_argument("run", type=Path, help="a run's folder, or a checkpoint file")
     parser.add_argument("--num", type=int, default=16, help="number of sequences")
     parser.add_argument(
-        "--out", type=Path, required=True, help="FILE.png, .svg, .gif (strokes), .wav, .npz or .h5"
+        "--out",
+        type=Path,
+        required=True,
+        help="FILE.png, .svg, .gif (strokes), .wav, .flac (sound), .npz or .h5",
     )
     parser.add_argument(
-        "--length", type=int, help="frames of each at most; as real sequences by default"
+        "--length",
+        type=int,
+        help="frames of each at most, those of real sequences it begins with included; as real "
+        "sequences by default",
     )
+    parser.add_argument("--seconds", type=float, help="of sound: the length in seconds")
     parser.add_argument(
         "--prime",
-        type=float,
-        default=0,
-        help="first frames taken from real sequences: how many, or below 1 the share of each",
+        type=_prime,
+        default=0.0,
+        help="first frames taken from real sequences: how many, or below 1 the share of each; or "
+        "of sound a file to go on from, whose frames come on top of the length",
     )
     parser.add_argument(
         "--text", nargs="+", help="what to write, several in turn; texts of real ones by default"
+    )
+    parser.add_argument(
+        "--label",
+        nargs="+",
+        metavar="LABEL",
+        help='what to be, such as "digit 7", several of a kind in turn; other labels are those '
+        "of real sequences",
     )
     parser.add_argument(
         "--style",
@@ -65,17 +84,21 @@ def sample_command(words: list[str]) -> None:
     run = load_run(options.run, options.data)
     style = None if options.style is None else read_style(run, options.style, options.split)
     check_ending(options.out, run.data.store)
-    drawn, real = draw(
-        run,
-        options.num,
-        options.length,
-        options.prime,
-        options.split,
-        options.text,
-        style,
+    asked = {
+        "length": _length(options, run),
+        "split": options.split,
+        "labels": options.label,
+        "seed": options.seed,
         **_temperatures(options, getattr(run.model, "head", None)),
-        seed=options.seed,
-    )
+    }
+    if isinstance(options.prime, Path):
+        asked["clip"] = read_prime(options.prime, run.data.store)
+    else:
+        asked["prime"] = options.prime
+    if options.out.suffix in SOUND and options.text is style is None and options.show == "drawn":
+        _stream(options, run, asked)
+        return
+    drawn, real = draw(run, options.num, text=options.text, style=style, **asked)
     command = shlex.join(["seqmdn", "sample", *words])
     if options.show != "drawn":
         save_writing(options.out, options.show, look_along(run, drawn), run.data.store)
@@ -85,6 +108,47 @@ def sample_command(words: list[str]) -> None:
     beside = None if options.alone else real
     save_sequences(options.out, drawn, beside, run.data.store, run.checkpoint, command, titles)
     print(f"{options.num} sequences of {drawn.values.shape[1]} frames: {options.out}")
+
+
+def _stream(options: argparse.Namespace, run: Run, asked: dict[str, Any]) -> None:
+    """Write sound while it is drawn."""
+    drawn = stream_draws(run, options.num, **asked)
+    with counting("frames", drawn.length) as count:
+
+        def pieces() -> Iterator[tuple[Any, Any]]:
+            for frames, present in drawn.frames:
+                yield frames.cpu().numpy(), present.cpu().numpy()
+                count()
+
+        form = sound_form(run.data.store)
+        written = save_sound(options.out, pieces(), form)
+    between = f", {PAUSE:g} s of silence between them" if options.num > 1 else ""
+    print(f"{options.num} sequences of {written.frames} frames{between}: {options.out}")
+    if (first := int(drawn.start.max())) > 0:
+        print(f"what is drawn begins at {form.seconds(first):.3f} s of each")
+    print(f"{written.clipped} of {written.samples} samples beyond full scale, clipped to it")
+
+
+def _prime(word: str) -> float | Path:
+    """Return a number of frames, or else the file of a clip."""
+    try:
+        number = float(word)
+    except ValueError:
+        return Path(word)
+    return number if math.isfinite(number) else Path(word)
+
+
+def _length(options: argparse.Namespace, run: Run) -> int | None:
+    """Return the number of frames that is asked for, in frames or in seconds."""
+    if options.seconds is None:
+        length: int | None = options.length
+        return length
+    if options.length is not None:
+        raise ValueError("expected one length, found --length and --seconds: leave one out")
+    try:
+        return sound_form(run.data.store).frames(options.seconds)
+    except ValueError as error:
+        raise ValueError(f"--seconds: {error}: use --length") from None
 
 
 def _temperatures(options: argparse.Namespace, head: object) -> dict[str, float]:
@@ -97,8 +161,8 @@ def _temperatures(options: argparse.Namespace, head: object) -> dict[str, float]
     if options.bias is not None:
         return bias(options.bias)
     if options.temperature is not None:
-        names = ("mixing", "scale", *(["bits"] if isinstance(head, StrokeHead) else []))
+        names = ("mixing", "scale", *(["bits"] if isinstance(head, JointHead) else []))
         return dict.fromkeys(names, options.temperature)
-    if options.bits != 1 and not isinstance(head, StrokeHead):
-        raise ValueError("--bits is for models of strokes, whose frames have bits")
+    if options.bits != 1 and not isinstance(head, JointHead):
+        raise ValueError("--bits is for models whose frames have bits, such as those of strokes")
     return single

@@ -4,7 +4,7 @@ import argparse
 import json
 import sys
 import time
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
@@ -22,7 +22,7 @@ from rich.table import Table
 
 from seqmdn.runs import Report
 
-__all__ = ["bars", "command_parser", "say", "show", "telling", "value_of"]
+__all__ = ["bars", "command_parser", "counting", "say", "show", "telling", "value_of"]
 
 
 def command_parser(command: str, description: str) -> argparse.ArgumentParser:
@@ -53,6 +53,17 @@ def bars() -> Progress:
         TextColumn("{task.fields[nll]}"),
         console=Console(stderr=True),
     )
+
+
+@contextmanager
+def counting(what: str, total: int) -> Iterator[Callable[[], None]]:
+    """Show how many of the pieces of a work are done, where somebody looks."""
+    if not sys.stderr.isatty():
+        yield lambda: None
+        return
+    with bars() as progress:
+        bar = progress.add_task(what, total=total, nll="")
+        yield lambda: progress.advance(bar)
 
 
 @contextmanager

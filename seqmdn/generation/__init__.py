@@ -1,5 +1,6 @@
 """Drawing sequences from a model, one frame after another."""
 
 from seqmdn.generation.generate import bias, generate, stream
+from seqmdn.generation.streaming import stream_sequences
 
-__all__ = ["bias", "generate", "stream"]
+__all__ = ["bias", "generate", "stream", "stream_sequences"]

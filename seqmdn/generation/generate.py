@@ -7,6 +7,7 @@ import torch
 from torch import Tensor
 
 from seqmdn.data import Batch
+from seqmdn.generation.lengths import NOT_FINITE, Lengths
 from seqmdn.generation.randomness import Randomness, evaluating
 from seqmdn.generation.steps import Steps
 from seqmdn.models import FrameModel
@@ -81,40 +82,23 @@ def generate(
         (torch.Size([3, 5, 2]), tensor([5, 5, 5]), [[1.0, 1.0], [1.0, 1.0]])
     """
     steps = Steps(model, num, context, text, prime, primed, mixing, scale, bits)
-    most = 0 if prime is None else prime.shape[-2]
-    if length < max(1, most):
-        raise ValueError(f"length must be at least {max(1, most)}, found {length}")
-    if context is not None and context.shape[1] < length:
-        raise ValueError(
-            f"length {length} needs as many frames of context, found {context.shape[1]}"
-        )
+    lengths = Lengths(steps, length)
     drawn: list[Tensor] = []
-    device = model.start.device
-    lengths = torch.full((num,), length, device=device)
-    going = torch.ones(num, dtype=torch.bool, device=device)
-    with evaluating(model), torch.inference_mode(), Randomness(seed, device)():
+    with evaluating(model), torch.inference_mode(), Randomness(seed, model.start.device)():
         for t, (frame, state) in zip(range(length), steps, strict=False):
             drawn.append(frame)
             last = model.ended(frame, state) if stop is None else stop(frame)
-            if last is None or not bool(last.any()):
-                continue
-            ended = going & last & (t >= steps.primed)
-            lengths = lengths.where(~ended, t + 1)
-            going = going & ~ended
-            if not going.any():
+            if lengths.end(t, last):
                 break
     # Stacked outside of inference mode, frames are ones that a user can train with.
     batch = Batch(
         values=torch.stack(drawn, dim=1),
-        lengths=lengths.clone(),
+        lengths=lengths.lengths.clone(),
         start=None if prime is None else steps.primed.clone(),
     )
     batch = batch._replace(values=batch.values.where(batch.present().unsqueeze(-1), 0))
     if not bool(batch.values.isfinite().all()):
-        raise FloatingPointError(
-            "the draws are not finite: the model's weights may be damaged, or a temperature is so "
-            "high that a sequence ran away"
-        )
+        raise FloatingPointError(NOT_FINITE)
     if context is not None:
         batch = batch._replace(context=context[:, : batch.values.shape[1]].to(batch.values))
     return batch

@@ -37,8 +37,10 @@ __all__ = [
     "save_pen_gif",
     "save_pen_svg",
     "save_samples",
+    "save_sounds",
     "save_stroke_density",
     "series_plot",
+    "sound_figure",
     "stroke_density_figure",
     "stroke_lines",
     "sweep_figure",
@@ -54,6 +56,7 @@ from seqmdn.plotting.page import check_ending
 from seqmdn.plotting.pareto import CostSummary, pareto_figure
 from seqmdn.plotting.pen import save_pen_svg
 from seqmdn.plotting.samples import save_samples, series_plot
+from seqmdn.plotting.sound import save_sounds, sound_figure
 from seqmdn.plotting.stroke_density import (
     StrokeDensity,
     density_along,

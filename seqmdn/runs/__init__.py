@@ -6,8 +6,9 @@ and TensorBoard). A checkpoint describes its model in plain values, so that it c
 the file alone, and is read with ``weights_only=True``: nothing in it is executed.
 """
 
+from seqmdn.runs.clip import read_prime
 from seqmdn.runs.curves import learning_clock, learning_curve
-from seqmdn.runs.drawing import draw
+from seqmdn.runs.drawing import Stream, draw, stream_draws
 from seqmdn.runs.fitting import Interrupted, Report, fit
 from seqmdn.runs.looking import Writing, look_along
 from seqmdn.runs.run import Run, load_run
@@ -18,6 +19,7 @@ __all__ = [
     "Interrupted",
     "Report",
     "Run",
+    "Stream",
     "Writing",
     "device_name",
     "draw",
@@ -27,7 +29,9 @@ __all__ = [
     "learning_curve",
     "load_run",
     "look_along",
+    "read_prime",
     "read_style",
     "score",
+    "stream_draws",
     "versions",
 ]

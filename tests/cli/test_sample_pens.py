@@ -118,7 +118,7 @@ def test_other_models_say_what_they_lack(
     for options, message in (
         (["--text", "a"], "the model reads no texts"),
         (["--style", "0"], "a style is for models of whole pen strokes"),
-        (["--bits", "0.5"], "--bits is for models of strokes"),
+        (["--bits", "0.5"], "--bits is for models whose frames"),
         (["--show", "density"], "only a model with a StrokeHead"),
     ):
         assert message in refused("sample", small_run, "--out", "a.png", *options)
