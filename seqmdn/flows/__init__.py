@@ -22,6 +22,7 @@ from seqmdn.flows.lazy import Lazy
 from seqmdn.flows.linear import LULinear
 from seqmdn.flows.logit import Logit
 from seqmdn.flows.normalisation import ActivationNorm
+from seqmdn.flows.prediction import LinearPrediction
 from seqmdn.flows.sequential import Sequential
 
 __all__ = [
@@ -32,6 +33,7 @@ __all__ = [
     "InverseAutoregressive",
     "LULinear",
     "Lazy",
+    "LinearPrediction",
     "Logit",
     "MaskedAutoregressive",
     "Sequential",

@@ -12,6 +12,7 @@ from seqmdn.flows import (
     Conditioned,
     Flow,
     InverseAutoregressive,
+    LinearPrediction,
     LULinear,
     MaskedAutoregressive,
     Sequential,
@@ -33,6 +34,10 @@ def settled(features: int, context: int) -> ActivationNorm:
     return norm
 
 
+def predicting(features: int, context: int) -> LinearPrediction:
+    return LinearPrediction(features, context, order=min(features, 3), hidden=8)
+
+
 def some_columns(features: int, context: int) -> Conditioned:
     return Conditioned(features, context, AffineCoupling, [1, 3] if context else [])
 
@@ -50,6 +55,7 @@ KINDS = [
         "inverse spline", partial(InverseAutoregressive, univariate="spline"), 1e-5, widest=64
     ),
     FlowKind("linear", LULinear, 3e-6),
+    FlowKind("linear prediction", predicting, 3e-6),
     FlowKind("normalisation", settled, 3e-6),
     FlowKind("sequential", partial(Sequential, flows=PARTS), 5e-6),
     FlowKind("some columns", some_columns, 3e-6),
