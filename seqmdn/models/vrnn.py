@@ -140,7 +140,7 @@ class VRNN(FrameModel):
         """
         S, B = self.samples, len(batch.values)
         noise, uniform = own_noise(batch, S, self.latent)
-        seen, present = self.see(batch), batch.present()
+        seen = self.see(batch)
         frames = self.of_frames(seen.z)
         previous = self._previous(frames)
         state: State | None = None
@@ -162,8 +162,7 @@ class VRNN(FrameModel):
                 each(seen.z[:, t])
             )
             weight = log_prob + (prior.log_prob(z) - posterior.log_prob(z)).sum(1)
-            # In the padding all weights are 1: nothing is added and nobody is drawn anew.
-            updated = log_weights + weight.reshape(B, S).where(present[:, t, None], 0)
+            updated = log_weights + weight.reshape(B, S)
             gain = updated.logsumexp(dim=1)
             total = total + (gain + seen.ladj[:, t]).where(counts, 0)
             chosen, log_weights = resample(updated - gain.unsqueeze(1), uniform[:, t])

@@ -84,6 +84,15 @@ def test_the_loss_is_the_negative_evidence_bound_a_frame() -> None:
         assert parameter.grad is not None and bool(parameter.grad.any()), name
 
 
+@torch.no_grad()
+def test_validation_is_by_the_evidence_bound_of_one_draw() -> None:
+    model = small(samples=1)
+    batch = Batch(torch.randn(3, 5, 2), torch.tensor([5, 3, 1]))
+    one = model.evidence_bound(batch)
+    model.samples = 7
+    assert torch.equal(model.validation_log_prob(batch), one)
+
+
 @pytest.mark.parametrize("context", [0, 2])
 @torch.no_grad()
 def test_a_sequence_is_worth_the_same_whatever_stands_beside_or_behind_it(context: int) -> None:
