@@ -2,9 +2,8 @@
 
 from __future__ import annotations
 
-__all__ = ["Store", "file_sha256"]
+__all__ = ["Store"]
 
-import hashlib
 import os
 from pathlib import Path
 from typing import Any, Self
@@ -13,6 +12,7 @@ import h5py
 import numpy as np
 from numpy.typing import NDArray
 
+from seqmdn.data.checksum import kept_sha256
 from seqmdn.data.layout import (
     MISSING_VERSION,
     SPLITS,
@@ -96,9 +96,13 @@ class Store:
 
     @property
     def sha256(self) -> str:
-        """The SHA-256 of the file, in hexadecimal digits."""
+        """The SHA-256 of the file, in hexadecimal digits.
+
+        That of a file of 1 GiB or more is kept in a file beside it (``kept_sha256``), since hashing
+        100 hours of speech takes longer than loading the first thousand batches.
+        """
         if self._sha256 is None:
-            self._sha256 = file_sha256(self.path)
+            self._sha256 = kept_sha256(self.path)
         return self._sha256
 
     def indices(self, split: str) -> NDArray[np.int64]:
@@ -228,12 +232,6 @@ class Store:
                 f"({error}): prepare the store again"
             ) from error
         return array
-
-
-def file_sha256(path: str | os.PathLike[str]) -> str:
-    """Gives the SHA-256 of a file, in hexadecimal digits."""
-    with Path(path).open("rb") as file:
-        return hashlib.file_digest(file, "sha256").hexdigest()
 
 
 def _open(path: Path) -> h5py.File:
