@@ -24,7 +24,7 @@ from seqmdn.data.layout import SPLITS
 from seqmdn.data.loader import Items, Loader
 from seqmdn.data.noise import Noise
 from seqmdn.data.store import Store
-from seqmdn.data.windows import SAMPLE, SCORE, Key, WindowPlan
+from seqmdn.data.windows import SAMPLE, SCORE, Key, WindowPlan, stretches
 
 _MOST_FRAMES, _MOST_VALUES = 100_000, 4_000_000  # to look at before training
 
@@ -254,23 +254,15 @@ class SequenceDataModule(LightningDataModule):
         if limit is None:
             limit = max(1, min(_MOST_FRAMES, _MOST_VALUES // self.features))
         indices = self._indices("train")
-        length = self.window or 1000
-        pieces = [
-            (index, first, min(first + length, end))
-            for index, end in zip(
-                indices.tolist(), self.store.lengths[indices].tolist(), strict=True
-            )
-            for first in range(0, end, length)
-        ]
-        if self.store.lengths[indices].sum() > limit:
-            order = np.random.default_rng([SAMPLE, len(pieces)]).permutation(len(pieces))
-            pieces = [pieces[place] for place in order]
+        lengths = self.store.lengths[indices]
+        pieces = stretches(lengths, self.window or 1000, shuffled=int(lengths.sum()) > limit)
         items = self._items()
         frames: list[NDArray[np.float32]] = []
         missing = limit
-        for index, first, stop in pieces:
+        for row, first, stop in pieces:
             if missing <= 0:
                 break
+            index = int(indices[row])
             key = Key(index, first, None, stop, (SAMPLE, index, first))
             values, _, _ = items.item(key)
             observed = items.observed(key)
