@@ -247,7 +247,9 @@ def _open(path: Path) -> h5py.File:
             "data_prep script wrote"
         )
     # A store never changes once it has its name, and network file systems often refuse locks.
-    return h5py.File(path, "r", locking=False, rdcc_nbytes=_CACHE, rdcc_nslots=100_003)
+    # HDF5 would rather drop chunks that were read to their end than the oldest, and looks for one
+    # among a share w0 of its cache whenever that is full; windows at random leave few to find.
+    return h5py.File(path, "r", locking=False, rdcc_nbytes=_CACHE, rdcc_nslots=100_003, rdcc_w0=0.0)
 
 
 def _identity(path: Path) -> tuple[int, int]:
