@@ -30,8 +30,9 @@ def kept_sha256(path: str | os.PathLike[str], large: int = _LARGE) -> str:
 
     What was computed for ``NAME`` is kept in ``.NAME.sha256`` in the same folder, together with the
     file's inode, its size and the times at which content and inode last changed. It counts for a
-    file that agrees in all of them; any other, such as a copy, is hashed anew. Where the folder
-    cannot be written, nothing is kept.
+    file that agrees in all of them; any other, such as a copy, is hashed anew. Of a file that was
+    written just now, the first call waits for three seconds. Where the folder cannot be written, or
+    a file bears a time that is still to come, nothing is kept.
 
     Args:
         path: The file.
@@ -53,7 +54,11 @@ def kept_sha256(path: str | os.PathLike[str], large: int = _LARGE) -> str:
     kept = _read(beside)
     if {key: kept.get(key) for key in before} == before and isinstance(kept.get("sha256"), str):
         return str(kept["sha256"])
-    settled = time.time_ns() - max(before["modified"], before["changed"]) > _SETTLED
+    latest = max(before["modified"], before["changed"])
+    waiting = _SETTLED - (time.time_ns() - latest)
+    if 0 < waiting <= _SETTLED:  # sooner than hashing once more
+        time.sleep(waiting / 1e9)
+    settled = time.time_ns() - latest >= _SETTLED
     digest = file_sha256(path)
     # What changed while it was read has no sum that could be trusted later.
     if settled and _state(path) == before:

@@ -88,13 +88,18 @@ def test_a_file_that_changes_meanwhile_is_not_remembered(
     assert not beside(path).exists()
 
 
-def test_a_file_that_was_written_just_now_is_not_remembered(
-    path: Path, monkeypatch: pytest.MonkeyPatch
+@pytest.mark.parametrize(("age", "waits"), [(0, [3.0]), (1, [2.0]), (3, []), (-60, [])])
+def test_a_file_is_given_time_to_settle(
+    path: Path, age: int, waits: list[float], monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.undo()
-    path.write_bytes(b"later")
-    assert kept_sha256(path, large=5) == digest(b"later")
-    assert not beside(path).exists()
+    status, slept = path.stat(), []
+    now = max(status.st_mtime_ns, status.st_ctime_ns) + age * 10**9
+    monkeypatch.setattr(checksum.time, "sleep", slept.append)
+    monkeypatch.setattr(checksum.time, "time_ns", lambda: now + int(1e9 * sum(slept)))
+    assert kept_sha256(path, large=5) == digest(b"first")
+    assert slept == waits
+    # A time that is still to come says nothing of what happens until then.
+    assert beside(path).exists() == (age >= 0)
 
 
 @pytest.mark.parametrize("content", [b"", b"\xff\xfe", b"[]", b"{}", b'{"sha256": 3}', b"{"])
