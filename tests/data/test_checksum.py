@@ -127,6 +127,14 @@ def test_a_folder_that_cannot_be_written_is_no_reason_to_stop(
     assert list(path.parent.iterdir()) == [path]
 
 
+@pytest.mark.parametrize("key", ["size", "inode", "modified", "changed"])
+def test_a_sum_of_another_state_does_not_count(path: Path, key: str) -> None:
+    kept_sha256(path, large=5)
+    kept = json.loads(beside(path).read_text())
+    beside(path).write_text(json.dumps({**kept, key: kept[key] + 1, "sha256": "0" * 64}))
+    assert kept_sha256(path, large=5) == digest(b"first")
+
+
 def test_a_copy_is_hashed_itself(path: Path, tmp_path: Path) -> None:
     kept_sha256(path, large=5)
     copy = tmp_path / "copies" / "large.h5"
