@@ -7,16 +7,19 @@ import json
 import statistics
 import tempfile
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
+from itertools import islice
 from pathlib import Path
+from typing import NamedTuple, TypeVar
 
 import torch
 from torch.profiler import ProfilerActivity, profile
 
-__all__ = ["Comparison", "compare", "peak_memory", "profiled"]
+__all__ = ["Comparison", "Fed", "compare", "fed", "peak_memory", "profiled"]
 
 Work = Callable[[], object]
+T = TypeVar("T")
 
 
 @dataclass(frozen=True)
@@ -59,6 +62,43 @@ def compare(ours: Work, theirs: Work, repeats: int, scale: float = 1.0) -> Compa
         ratio=statistics.median(b / a for a, b in wall),
         ratio_processor=statistics.median(b / a for a, b in processor),
     )
+
+
+class Fed(NamedTuple):
+    """Medians over pairs of blocks of steps."""
+
+    hand: float
+    """Seconds a step on batches at hand."""
+    come: float
+    """Seconds a step on batches as they come."""
+    ratio: float
+    waiting: float
+    """Share of the time of the latter that was spent waiting for them."""
+    processor: float
+    """Share of the processor's time, of this process, that went into having them."""
+
+
+def fed(source: Iterator[T], step: Callable[[T], None], block: int, pairs: int) -> Fed:
+    """Time blocks of steps on batches at hand and on batches as they come, by turns."""
+    kept = list(islice(source, block))
+    step(kept[0])
+    rows = []
+    for _ in range(pairs):
+        start = time.perf_counter()
+        for batch in kept:
+            step(batch)
+        middle, worked = time.perf_counter(), time.process_time()
+        waited = loaded = 0.0
+        for _ in range(block):
+            asked, used = time.perf_counter(), time.process_time()
+            batch = next(source)
+            waited += time.perf_counter() - asked
+            loaded += time.process_time() - used
+            step(batch)
+        spent, worked = time.perf_counter() - middle, time.process_time() - worked
+        hand = middle - start
+        rows.append((hand / block, spent / block, spent / hand, waited / spent, loaded / worked))
+    return Fed(*(statistics.median(column) for column in zip(*rows, strict=True)))
 
 
 def peak_memory(work: Work) -> int:

@@ -27,13 +27,14 @@ __all__ = [
 ]
 
 from seqmdn.data.batch import Batch, collate
+from seqmdn.data.checksum import file_sha256
 from seqmdn.data.layout import SPLITS
 from seqmdn.data.modules import SequenceDataModule
 from seqmdn.data.noise import GaussianLatents, Noise, UniformDequantise
 from seqmdn.data.partial import Partial
 from seqmdn.data.pen_files import PenDrawing, read_pen_file
 from seqmdn.data.pieces import Pieces
-from seqmdn.data.store import Store, file_sha256
+from seqmdn.data.store import Store
 from seqmdn.data.strokes import simplify, stroke_frames
 from seqmdn.data.text import decode, encode
 from seqmdn.data.transforms import Chain, Identity, Logit, Standardise, Transform

@@ -10,7 +10,7 @@ from numpy.typing import NDArray
 from torch import Tensor
 
 from seqmdn.data.loader import Items
-from seqmdn.data.windows import SAMPLE, Key
+from seqmdn.data.windows import SAMPLE, Key, stretches
 
 _MOST_FRAMES, _MOST_VALUES = 100_000, 4_000_000
 
@@ -29,23 +29,17 @@ def sample_frames(
         length: Frames of a stretch.
         limit: 100,000 frames by default or, where they are wide, as many as hold 4 million values.
     """
-    ends = items.store.lengths[indices].tolist()
-    pieces = [
-        (index, first, min(first + length, end))
-        for index, end in zip(indices.tolist(), ends, strict=True)
-        for first in range(0, end, length)
-    ]
+    lengths = items.store.lengths[indices]
     if limit is None:
-        limit = max(1, min(_MOST_FRAMES, _MOST_VALUES // _read(items, *pieces[0]).shape[1]))
-    if sum(ends) > limit:
-        order = np.random.default_rng([SAMPLE, len(pieces)]).permutation(len(pieces))
-        pieces = [pieces[place] for place in order]
+        wide = _read(items, int(indices[0]), 0, 1).shape[1]
+        limit = max(1, min(_MOST_FRAMES, _MOST_VALUES // wide))
+    pieces = stretches(lengths, length, shuffled=int(lengths.sum()) > limit)
     frames: list[NDArray[np.float32]] = []
     lacking = limit
-    for piece in pieces:
+    for row, first, stop in pieces:
         if lacking <= 0:
             break
-        frames.append(_read(items, *piece)[:lacking])
+        frames.append(_read(items, int(indices[row]), first, stop)[:lacking])
         lacking -= len(frames[-1])
     return torch.from_numpy(np.concatenate(frames))
 

@@ -2,9 +2,8 @@
 
 from __future__ import annotations
 
-__all__ = ["Store", "file_sha256"]
+__all__ = ["Store"]
 
-import hashlib
 import os
 from pathlib import Path
 from typing import Any, Self
@@ -13,6 +12,7 @@ import h5py
 import numpy as np
 from numpy.typing import NDArray
 
+from seqmdn.data.checksum import kept_sha256
 from seqmdn.data.layout import (
     MISSING_VERSION,
     SPLITS,
@@ -97,9 +97,13 @@ class Store:
 
     @property
     def sha256(self) -> str:
-        """The SHA-256 of the file, in hexadecimal digits."""
+        """The SHA-256 of the file, in hexadecimal digits.
+
+        That of a file of 1 GiB or more is kept in a file beside it (``kept_sha256``), since hashing
+        100 hours of speech takes longer than loading the first thousand batches.
+        """
         if self._sha256 is None:
-            self._sha256 = file_sha256(self.path)
+            self._sha256 = kept_sha256(self.path)
         return self._sha256
 
     def indices(self, split: str) -> NDArray[np.int64]:
@@ -238,12 +242,6 @@ class Store:
         return array
 
 
-def file_sha256(path: str | os.PathLike[str]) -> str:
-    """Gives the SHA-256 of a file, in hexadecimal digits."""
-    with Path(path).open("rb") as file:
-        return hashlib.file_digest(file, "sha256").hexdigest()
-
-
 def _open(path: Path) -> h5py.File:
     if not path.exists():
         raise FileNotFoundError(
@@ -257,7 +255,9 @@ def _open(path: Path) -> h5py.File:
             "data_prep script wrote"
         )
     # A store never changes once it has its name, and network file systems often refuse locks.
-    return h5py.File(path, "r", locking=False, rdcc_nbytes=_CACHE, rdcc_nslots=100_003)
+    # HDF5 would rather drop chunks that were read to their end than the oldest, and looks for one
+    # among a share w0 of its cache whenever that is full; windows at random leave few to find.
+    return h5py.File(path, "r", locking=False, rdcc_nbytes=_CACHE, rdcc_nslots=100_003, rdcc_w0=0.0)
 
 
 def _identity(path: Path) -> tuple[int, int]:

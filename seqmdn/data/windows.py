@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-__all__ = ["SAMPLE", "SCORE", "Key", "WindowPlan"]
+__all__ = ["SAMPLE", "SCORE", "Key", "WindowPlan", "stretches"]
 
+from collections.abc import Iterator
 from typing import NamedTuple
 
 import numpy as np
@@ -83,3 +84,29 @@ class WindowPlan:
         drawn = rng.permutation(np.concatenate(windows))
         drawn[:, 0] = self._indices[drawn[:, 0]]
         return drawn
+
+
+def stretches(
+    lengths: NDArray[np.int64], length: int, shuffled: bool
+) -> Iterator[tuple[int, int, int]]:
+    """Yields the stretches of ``length`` frames, or what is left, that sequences are made of.
+
+    One after the other, so that a few of the millions in a long store take no more memory than
+    their order does.
+
+    Args:
+        lengths: (N,) frames of each sequence.
+        length: Frames of a stretch.
+        shuffled: In a random order, always the same one, instead of that of the sequences.
+
+    Example:
+        >>> list(stretches(np.array([2, 5]), 3, shuffled=False))
+        [(0, 0, 2), (1, 0, 3), (1, 3, 5)]
+    """
+    ends = np.cumsum(-(-lengths // length))
+    total = int(ends[-1])
+    order = np.random.default_rng([SAMPLE, total]).permutation(total) if shuffled else range(total)
+    for number in order:
+        row = int(np.searchsorted(ends, number, side="right"))
+        first = length * (int(number) - (int(ends[row - 1]) if row else 0))
+        yield row, first, min(first + length, int(lengths[row]))

@@ -87,6 +87,33 @@ def test_dequantisation_is_exact_for_pixels() -> None:
     assert stats.kstest(u[levels == 255], "uniform").pvalue > 0.01
 
 
+def by_the_formula(noise: UniformDequantise, levels: np.ndarray, seed: int) -> np.ndarray:
+    """Spread levels as the class describes, every border's neighbours looked up."""
+    u = (np.random.default_rng(seed).integers(0, 2**15, size=levels.shape) + 0.5) / 2**15
+    border = levels.astype(np.float64) - (0.5 * noise.width if noise.centred else 0.0)
+    low, high = border.astype(np.float32), (border + noise.width).astype(np.float32)
+    y = (border + noise.width * u).astype(np.float32)
+    return np.clip(y, np.nextafter(low, high), np.nextafter(high, low))
+
+
+@pytest.mark.parametrize("centred", [False, True])
+@pytest.mark.parametrize("width", [1.0, 0.1, 2 / 255, 2.0**-9])
+@pytest.mark.parametrize("largest", [1, 300, 2**15, 2**22 - 2])
+def test_draws_are_those_of_the_formula(largest: int, width: float, centred: bool) -> None:
+    # Bit for bit: the noise of a scored sequence is part of its score.
+    levels = np.random.default_rng(1).integers(-largest, largest + 1, size=(40, 50))
+    noise, values = UniformDequantise(width, centred), (width * levels).astype(np.float32)
+    expected = by_the_formula(noise, values, 2)
+    np.testing.assert_array_equal(noise.draw(values, np.random.default_rng(2)), expected)
+
+
+@pytest.mark.parametrize("largest", [False, True])
+def test_one_cell_that_cannot_be_split_is_refused_among_others(largest: bool) -> None:
+    levels = np.array([[1, 2, 2**25, 3]], np.float32)
+    with pytest.raises(ValueError, match="float32 can tell apart"):
+        UniformDequantise().draw(levels, Extreme(largest))
+
+
 def test_a_cell_that_float32_cannot_split_is_refused() -> None:
     with pytest.raises(ValueError, match=r"distance 1.0 .* found a level of 3\.3.*e\+07: rescale"):
         UniformDequantise().draw(np.full((1, 1), 2**25, np.float32), np.random.default_rng(0))

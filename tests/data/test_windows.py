@@ -1,5 +1,6 @@
 """Which frames the training windows cover."""
 
+import tracemalloc
 from itertools import islice
 from pathlib import Path
 
@@ -7,6 +8,7 @@ import numpy as np
 import pytest
 import torch
 
+from seqmdn.data.windows import SAMPLE, stretches
 from tests.data.numbers import TRAIN, counts, make, repeated, seen, write
 
 
@@ -75,3 +77,29 @@ def test_short_sequences_are_taken_whole(path: Path) -> None:
 def test_batches_larger_than_the_split_are_full(path: Path) -> None:
     batches = list(make(path, batch_size=20).train_dataloader())
     assert len(batches) == 1 and len(batches[0].lengths) == 20
+
+
+@pytest.mark.parametrize("shuffled", [False, True])
+@pytest.mark.parametrize("length", [1, 3, 4, 100])
+def test_stretches_are_those_of_a_list(length: int, shuffled: bool) -> None:
+    lengths = np.array([4, 2, 9, 3, 3])
+    expected = [
+        (row, first, min(first + length, end))
+        for row, end in enumerate(lengths.tolist())
+        for first in range(0, end, length)
+    ]
+    if shuffled:
+        order = np.random.default_rng([SAMPLE, len(expected)]).permutation(len(expected))
+        expected = [expected[place] for place in order]
+    found = list(stretches(lengths, length, shuffled))
+    assert found == expected
+    assert all(type(number) is int for piece in found for number in piece)
+
+
+def test_a_few_stretches_of_a_long_store_take_little_memory() -> None:
+    lengths = np.full(20_000, 288)
+    tracemalloc.start()
+    pieces = list(islice(stretches(lengths, 40, shuffled=True), 500))
+    peak = tracemalloc.get_traced_memory()[1]
+    tracemalloc.stop()
+    assert len(pieces) == 500 and peak < 4e6  # a list of all of them takes 16 MB
