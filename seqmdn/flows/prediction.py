@@ -34,7 +34,7 @@ class LinearPrediction(Flow):
         order: Number L of samples that are looked back at, at most D.
         hidden: Units of the network.
         history: Column of the context at which the D samples of the frame before begin, in the
-            units of y; None where they are not there.
+            units of y; a negative one counts from the end. None where they are not there.
 
     Raises:
         ValueError: If a size is below 1, the order exceeds D, or the frame before is not in the
@@ -62,14 +62,15 @@ class LinearPrediction(Flow):
         require_sizes(context, features=features, order=order, hidden=hidden)
         if order > features:
             raise ValueError(f"order must be at most the {features} features, found {order}")
-        if history is not None and not 0 <= history <= context - features:
+        first = context + history if history is not None and history < 0 else history
+        if first is not None and not 0 <= first <= context - features:
             raise ValueError(
                 f"history must be the column, of {context}, at which {features} of the frame before"
                 f" begin, found {history}: give the flow such a context (bypass of the backbone)"
             )
         super().__init__(features, context, [])
         self.order = order
-        self.history = history
+        self.history = first
         if context:
             last = nn.Linear(hidden, order + 1)
             nn.init.zeros_(last.weight)

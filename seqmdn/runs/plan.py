@@ -81,7 +81,7 @@ def plan_draws(
     ends = None if real.context is None or labels is not None else real.lengths
     if length is None:
         length = int(real.lengths.max())
-        if run.data.mark_end or said is not None:
+        if ends is None and (run.data.mark_end or said is not None):
             length = _ROOM * int(run.data.store.lengths.max())
         # What is gone on from comes on top of what is drawn.
         if style is not None or (clip is not None and ends is None):

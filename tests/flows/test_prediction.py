@@ -33,7 +33,7 @@ def test_a_context_makes_a_filter_for_each_frame() -> None:
         torch.testing.assert_close(flow(context).inv(z[:, i]), y[:, i])
 
 
-@pytest.mark.parametrize("where", [0, 2])
+@pytest.mark.parametrize("where", [0, 2, -10])
 def test_with_its_history_a_frame_is_part_of_one_signal(where: int) -> None:
     """Frames that each see the one before are filtered as the whole signal is."""
     flow = LinearPrediction(10, 12, order=7, hidden=8, history=where).double()
@@ -41,7 +41,8 @@ def test_with_its_history_a_frame_is_part_of_one_signal(where: int) -> None:
     torch.nn.init.zeros_(flow.network[0].weight)  # one filter for all frames
     frames = torch.randn(5, 10).double()
     h = torch.zeros(5, 12).double()
-    h[1:, where : where + 10] = frames[:-1]
+    first = where % 12
+    h[1:, first : first + 10] = frames[:-1]
     z, _ = flow(h).call_and_ladj(frames)
     *reflection, gain = flow.network(h[0]).detach()
     filter_ = predictor(torch.stack(reflection).tanh()).numpy()
@@ -87,7 +88,8 @@ def test_what_is_left_of_a_predictable_signal_is_its_noise() -> None:
         ({"features": 4, "order": 0}, "order must be at least 1"),
         ({"features": 4, "order": 2, "history": 0}, "column, of 0, at which 4 .* found 0"),
         ({"features": 4, "context": 6, "order": 2, "history": 3}, "of 6, .* found 3"),
-        ({"features": 4, "context": 6, "order": 2, "history": -1}, "found -1"),
+        ({"features": 4, "context": 6, "order": 2, "history": -3}, "found -3"),
+        ({"features": 4, "context": 6, "order": 2, "history": -7}, "found -7"),
     ],
 )
 def test_what_cannot_be_predicted_is_refused(arguments: dict[str, int], words: str) -> None:
