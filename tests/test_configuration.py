@@ -1,7 +1,9 @@
 """What a run is made of: which file wins, and what is said of a mistake."""
 
+import inspect
 import json
 import re
+from importlib import import_module
 from pathlib import Path
 
 import pytest
@@ -104,15 +106,18 @@ def test_a_configuration_written_down_is_the_same_again(
     again = fit_parser().parse_args(["-c", str(saved)])
     assert values(again) == values(config)
     head = again["model.init_args.head"]
-    head = head.init_args.get("offsets", head)  # that of a pen's offsets, beside its bits
+    # That of a pen's offsets, or of the samples of a frame, beside the bits.
+    head = head.init_args.get("offsets", head.init_args.get("continuous", head))
     assert again.trainer.max_steps > 0 and head.init_args.components > 0
     # Every default stands in it, so that another version's defaults change nothing.
     kept = yaml.safe_load(saved.read_text())
-    expected = {"backbone", "head", "missing", "transform", "truncate"}
-    assert set(kept["model"]["init_args"]) == expected
+    module, _, kind = kept["model"]["class_path"].rpartition(".")
+    arguments = inspect.signature(getattr(import_module(module), kind)).parameters
+    assert set(kept["model"]["init_args"]) == set(arguments) - {"features", "context"}
     assert kept["training"]["schedule"] and "precision" in kept["trainer"]
-    arguments = kept["model"]["init_args"]["head"]["init_args"]
-    assert arguments.get("offsets", {"init_args": arguments})["init_args"]["components"]
+    inner = kept["model"]["init_args"]["head"]["init_args"]
+    inner = inner.get("offsets", inner.get("continuous", {"init_args": inner}))["init_args"]
+    assert inner["components"]
 
 
 def test_a_checkpoints_words_make_data_and_model(recipe: Path) -> None:

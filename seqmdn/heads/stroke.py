@@ -34,6 +34,7 @@ class StrokeHead(JointHead):
         is learnt.
 
     Example:
+        >>> import torch
         >>> head = StrokeHead(features=4, context=16)
         >>> distribution = head(torch.zeros(5, 10, 16))
         >>> distribution.batch_shape, distribution.sample()[0, 0, 2:].shape
