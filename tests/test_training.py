@@ -16,7 +16,8 @@ from torch import Tensor, nn
 from torch.optim import SGD, AdamW
 
 from seqmdn.checkpoints import FORMAT, AtomicCheckpointIO
-from seqmdn.models import DensityModel
+from seqmdn.data import Batch
+from seqmdn.models import VRNN, DensityModel
 from seqmdn.training import DensityModule, ReportProgress, StopOnInterrupt, ValidateAtEnd
 
 
@@ -431,3 +432,15 @@ def test_threads_that_cannot_listen_do_not(tmp_path: Path, handler: Any) -> None
     thread.start()
     thread.join()
     assert not errors
+
+
+def test_validation_is_by_what_the_model_says_and_the_test_by_its_bound() -> None:
+    torch.manual_seed(0)
+    model = VRNN(2, latent=2, hidden=4, samples=3)
+    batch = Batch(torch.randn(3, 4, 2), torch.tensor([4, 3, 2]))
+    with torch.no_grad():
+        for step, of_model in (("validation", model.validation_log_prob), ("test", model.log_prob)):
+            module = DensityModule(model)
+            getattr(module, f"{step}_step")(batch, 0)
+            expected = -of_model(batch) / batch.lengths
+            torch.testing.assert_close(module.nll.values(), expected)
