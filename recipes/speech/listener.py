@@ -28,6 +28,7 @@ from seqmdn.data.mel import log_mel
 from seqmdn.files import save_json, written_whole
 from seqmdn.generation import bias
 from seqmdn.runs import device_name, draw, load_run, versions
+from seqmdn.runs.labels import label_kinds
 
 DYNAMICS = 60.0  # decibels below the loudest that are heard
 
@@ -63,10 +64,8 @@ class Listener(nn.Module):
 
 
 def kinds_of(store: Store) -> dict[str, list[int]]:
-    """The columns of the context by the first word of their names."""
-    kinds: dict[str, list[int]] = {}
-    for place, name in enumerate(store.context_names):
-        kinds.setdefault(name.split()[0], []).append(place)
+    """The columns of the context of each kind of label."""
+    kinds = label_kinds(store.context_names)
     if not kinds:
         raise ValueError(f"{store.path}: expected labels as context, found none")
     return kinds

@@ -95,7 +95,8 @@ def sample_command(words: list[str]) -> None:
         asked["clip"] = read_prime(options.prime, run.data.store)
     else:
         asked["prime"] = options.prime
-    if options.out.suffix in SOUND and options.text is style is None and options.show == "drawn":
+    plain = options.text is None and style is None and options.show == "drawn"
+    if options.out.suffix in SOUND and plain:
         _stream(options, run, asked)
         return
     drawn, real = draw(run, options.num, text=options.text, style=style, **asked)

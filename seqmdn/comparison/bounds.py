@@ -7,7 +7,7 @@ import numpy as np
 
 from seqmdn.comparison.pairs import standard_error
 
-__all__ = ["bound_names", "bound_words", "bounds_of", "label"]
+__all__ = ["bound_names", "bound_words", "bounds_of", "label", "sign"]
 
 
 def bounds_of(found: Sequence[Mapping[str, Any]]) -> dict[str, Any]:
@@ -46,6 +46,11 @@ def bound_words(models: Mapping[str, Mapping[str, Any]]) -> str:
     """
     kinds = dict.fromkeys(entry["bound_is"] for entry in models.values() if entry.get("bound"))
     return f"After ≤ stands an upper bound ({'; '.join(kinds)})." if kinds else ""
+
+
+def sign(entry: Mapping[str, Any]) -> str:
+    """Return what stands before an NLL that is a bound, nothing before another."""
+    return "≤ " if entry.get("bound") else ""
 
 
 def label(name: str, entry: Mapping[str, Any]) -> str:

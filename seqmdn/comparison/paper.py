@@ -3,7 +3,7 @@
 from collections.abc import Mapping
 from typing import Any, Literal
 
-from seqmdn.comparison.bounds import bound_words
+from seqmdn.comparison.bounds import bound_words, sign
 from seqmdn.comparison.pairs import difference_to
 
 __all__ = ["paper_table"]
@@ -38,8 +38,7 @@ def paper_table(result: Mapping[str, Any], form: Literal["markdown", "latex"] = 
         pair = difference_to(result, name, best)
         bold = pair is None or pair["delta"] <= 2 * pair["stderr"]
         settings = cells[name]["settings"] if cells else {}
-        sign = "≤ " if entry.get("bound") else ""
-        nll = f"{sign}{entry['nll']:.3f}{pm}{entry['stderr']:.3f}".replace("-", "−")
+        nll = f"{sign(entry)}{entry['nll']:.3f}{pm}{entry['stderr']:.3f}".replace("-", "−")
         row = [cells[name]["model"] if cells else name]
         row += [str(settings.get(key, "--")) for key in keys]
         row += [f"{entry['params']:,}", _bold(nll, latex) if bold else nll]

@@ -3,7 +3,7 @@
 from collections.abc import Mapping
 from typing import Any
 
-from seqmdn.comparison.bounds import bound_names, bound_words
+from seqmdn.comparison.bounds import bound_names, bound_words, sign
 from seqmdn.comparison.pairs import difference_to
 from seqmdn.comparison.summary import SCORES
 
@@ -91,8 +91,7 @@ def markdown_table(result: Mapping[str, Any]) -> str:
 
 
 def _nll(entry: Mapping[str, Any], found: Mapping[str, Any]) -> str:
-    sign = "≤ " if entry.get("bound") else ""
-    return f"{sign}{found['nll']:.3f} ± {found['stderr']:.3f}"
+    return f"{sign(entry)}{found['nll']:.3f} ± {found['stderr']:.3f}"
 
 
 def _other_cell(models: Mapping[str, Any], name: str, key: str) -> str:

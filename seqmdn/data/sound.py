@@ -72,6 +72,15 @@ class SoundForm(NamedTuple):
         inside = np.clip(steps, -_FULL, _FULL - 1)
         return inside.astype(np.int16), int((inside != steps).sum())
 
+    def values(self, steps: NDArray[np.integer[Any]]) -> NDArray[np.float64]:
+        """Give the values of steps of 16 bits, the way back from :meth:`levels`.
+
+        Example:
+            >>> SoundForm(8000, 2, 1.0).values(np.array([16384, -32768])).tolist()
+            [0.5, -1.0]
+        """
+        return np.asarray(steps, np.float64) * (self.full_scale / _FULL)
+
 
 class Written(NamedTuple):
     """What a file of sound holds.

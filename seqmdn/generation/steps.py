@@ -92,11 +92,12 @@ class Steps:
         now = None if self.context is None else self.context[:, t]
         h, state = model.advance(self.previous, now, self.state, batch_size=self.num)
         frame = None if self.prime is None or t >= self.prime.shape[1] else self.prime[:, t]
-        given = None if frame is None else (t < self.primed).unsqueeze(-1)
+        rows = t < self.primed
+        given = None if frame is None else rows.unsqueeze(-1)
         if given is not None and bool(given.all()):
             assert frame is not None
             z = model.transform.call_and_ladj(frame)[0]
-            state = model.told(z, state, t < self.primed)
+            state = model.told(z, state, rows)
         else:
             z = self._draw(h)
             own = model.transform.inverse(z)
@@ -105,7 +106,7 @@ class Steps:
                 # Of rows that are drawn, a prime may hold what no transform accepts.
                 own = frame.where(given, own)
                 z = model.transform.call_and_ladj(own)[0].where(given, z)
-                state = model.told(z, state, t < self.primed)
+                state = model.told(z, state, rows)
             frame = own
         self.previous, self.state, self.t = z, state, t + 1
         return frame, state

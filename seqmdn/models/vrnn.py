@@ -113,7 +113,8 @@ class VRNN(FrameModel):
 
     def loss(self, batch: Batch) -> Tensor:
         """Return the negative evidence bound in nats a frame, of one draw, a mean over all."""
-        noise = torch.randn(*batch.values.shape[:2], self.latent).to(batch.values)
+        size = (*batch.values.shape[:2], self.latent)
+        noise = torch.randn(size, dtype=batch.values.dtype, device=batch.values.device)
         return -self._evidence(batch, noise).sum() / batch.frames().sum()
 
     def validation_log_prob(self, batch: Batch) -> Tensor:
@@ -158,9 +159,7 @@ class VRNN(FrameModel):
             prior, posterior = self.prior(h), self.posterior(torch.cat((each(frames[:, t]), h), 1))
             z = posterior.loc + posterior.scale * noise[:, t].flatten(0, 1)
             latents = self.of_latents(z)
-            log_prob = self.head(self.decoder(torch.cat((latents, h), 1))).log_prob(
-                each(seen.z[:, t])
-            )
+            log_prob = self.head(self._decode(latents, h)).log_prob(each(seen.z[:, t]))
             weight = log_prob + (prior.log_prob(z) - posterior.log_prob(z)).sum(1)
             updated = log_weights + weight.reshape(B, S)
             gain = updated.logsumexp(dim=1)
@@ -191,7 +190,7 @@ class VRNN(FrameModel):
             latents, before = self.of_latents(state[-1]), state[:-2]
         h, after = self._step(self.of_frames(previous), latents, context, before)
         z = self.prior(h).sample()
-        return self._decode(h, z), (*after, h, z)
+        return self._decode(self.of_latents(z), h), (*after, h, z)
 
     def told(self, frame: Tensor, state: State, rows: Tensor) -> State:
         """Draw z anew for a frame that is real: of its posterior."""
@@ -224,11 +223,12 @@ class VRNN(FrameModel):
         h, loc, scale, latents = (torch.stack(part, dim=1) for part in zip(*steps, strict=True))
         # What no later step depends on is done for all of them at once.
         divergence = kl_divergence(Normal(loc, scale, validate_args=False), self.prior(h)).sum(2)
-        log_prob = self.head(self.decoder(torch.cat((latents, h), dim=2))).log_prob(seen.z)
+        log_prob = self.head(self._decode(latents, h)).log_prob(seen.z)
         return (log_prob - divergence + seen.ladj).where(batch.mask(), 0)
 
-    def _decode(self, h: Tensor, z: Tensor) -> Tensor:
-        decoded: Tensor = self.decoder(torch.cat((self.of_latents(z), h), dim=1))
+    def _decode(self, latents: Tensor, h: Tensor) -> Tensor:
+        """Return what the head sees of both (..., ·)."""
+        decoded: Tensor = self.decoder(torch.cat((latents, h), dim=-1))
         return decoded
 
     def _step(

@@ -12,8 +12,6 @@ from seqmdn.data.sound import SoundForm, sound_form
 
 __all__ = ["read_prime"]
 
-_FULL = 2**15  # steps of 16 bits from silence to full scale
-
 
 def read_prime(path: str | os.PathLike[str], store: Store) -> Tensor:  # (P, D)
     """Read a recording as the first frames of sequences of a store.
@@ -48,7 +46,7 @@ def read_prime(path: str | os.PathLike[str], store: Store) -> Tensor:  # (P, D)
             f"({_milliseconds(form.size, form)} at {form.rate} Hz), found {len(steps)} "
             f"({_milliseconds(len(steps), form)}): give a longer recording"
         )
-    return torch.from_numpy(frames * (form.full_scale / _FULL)).float()
+    return torch.from_numpy(form.values(frames)).float()
 
 
 def _milliseconds(samples: int, form: SoundForm) -> str:

@@ -1,6 +1,5 @@
 """The listener: it learns to hear, counts what it mishears, and its table is in the README."""
 
-import importlib.util
 import json
 from pathlib import Path
 from types import ModuleType
@@ -10,21 +9,16 @@ import pytest
 import torch
 
 from seqmdn.data import Store, StoreWriter, collate
+from tests.recipes.scripts import ROOT, script
 from tests.small import train, write_recipe
 
-ROOT = Path(__file__).parents[2]
 LABELS = ["digit 0", "digit 1", "speaker a", "speaker b"]
 SIZE, RATE = 80, 8_000
 
 
 @pytest.fixture(scope="module")
 def listener() -> ModuleType:
-    path = ROOT / "recipes/speech/listener.py"
-    spec = importlib.util.spec_from_file_location("listener", path)
-    assert spec is not None and spec.loader is not None
-    module = importlib.util.module_from_spec(spec)
-    spec.loader.exec_module(module)
-    return module
+    return script("speech/listener.py")
 
 
 @pytest.fixture(scope="module")

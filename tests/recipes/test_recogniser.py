@@ -1,6 +1,5 @@
 """The recogniser: it learns to read, counts what it misreads, and its table is in the README."""
 
-import importlib.util
 import json
 import math
 from pathlib import Path
@@ -12,20 +11,15 @@ import torch
 
 from seqmdn.data import SequenceDataModule, StoreWriter, collate
 from tests.pens import write_pen_recipe
+from tests.recipes.scripts import ROOT, script
 from tests.small import train
 
-ROOT = Path(__file__).parents[2]
 SHAPES = {"a": [[5, 0, 0], [0, 5, 1]], "b": [[0, -6, 0], [-4, 0, 0], [7, 2, 1]]}
 
 
 @pytest.fixture(scope="module")
 def recogniser() -> ModuleType:
-    path = ROOT / "recipes/handwriting/recogniser.py"
-    spec = importlib.util.spec_from_file_location("recogniser", path)
-    assert spec is not None and spec.loader is not None
-    module = importlib.util.module_from_spec(spec)
-    spec.loader.exec_module(module)
-    return module
+    return script("handwriting/recogniser.py")
 
 
 @pytest.fixture(scope="module")

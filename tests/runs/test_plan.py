@@ -53,6 +53,22 @@ def test_labels_hold_for_longer_than_any_real_sequence(run: Run) -> None:
         draw(run, 3, length=50)
 
 
+def test_what_ends_by_itself_has_room_where_no_context_ends_it(
+    run: Run, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    longest = int(run.data.store.lengths.max())
+    monkeypatch.setattr(run.data, "mark_end", True)
+    plan = plan_draws(run, 3)
+    assert plan.ends is not None and plan.length == int(plan.ends.max())
+    assert plan_draws(run, 3, labels=[]).length == 2 * longest
+
+
+def test_labels_beside_given_columns_are_refused(run: Run, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(run.data.columns, "given", [0])
+    with pytest.raises(ValueError, match="found given columns"):
+        plan_draws(run, 1, labels=[])
+
+
 def test_a_stream_is_given_the_same_labels(run: Run) -> None:
     drawn, _ = draw(run, 2, length=9, labels=["speaker b"], seed=3)
     stream = stream_draws(run, 2, length=9, labels=["speaker b"], seed=3)
