@@ -155,7 +155,8 @@ class GaussianLatents(Noise):
         >>> rows = np.array([[3.0, 0.0]], np.float32)
         >>> GaussianLatents().features(2), GaussianLatents().entropy(rows).round(4).tolist()
         (1, [1.4189])
-        >>> noise, rows = GaussianLatents(latents=1, reward=0.5), np.array([[3, 0, 2, 1]], np.float32)
+        >>> noise = GaussianLatents(latents=1, reward=0.5)
+        >>> rows = np.array([[3.0, 0.0, 2.0, 1.0]], np.float32)
         >>> noise.features(4), noise.entropy(rows).round(4).tolist()  # 1.4189 - log 2
         (3, [0.7258])
     """
