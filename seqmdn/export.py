@@ -42,6 +42,7 @@ def save_sequences(
     checkpoint: Path,
     command: str = "",
     titles: Sequence[str] | None = None,
+    names: Sequence[str] | None = None,
 ) -> None:
     """Write drawn sequences; the ending of the file says how.
 
@@ -68,6 +69,7 @@ def save_sequences(
         checkpoint: The file that the model's weights come from.
         command: The command that drew them, for the record.
         titles: What each of them says: above it in a picture of strokes, its text in a store.
+        names: What their columns are called; as the first of the store by default.
 
     Raises:
         ValueError: If the ending is another, sound or writing is asked of data that are none, or
@@ -102,7 +104,8 @@ def save_sequences(
     if path.suffix == ".h5":
         context = None if drawn.context is None else drawn.context.cpu().numpy()
         short = int((lengths < 2).sum())
-        with _writer(path, values.shape[-1], store, checkpoint, command, short) as writer:
+        named = store.names[: values.shape[-1]] if names is None else names
+        with _writer(path, named, store, checkpoint, command, short) as writer:
             for i, length in enumerate(lengths):
                 if length < 2:  # which no store holds
                     continue
@@ -177,7 +180,7 @@ def _sequences(batch: Batch) -> list[npt.NDArray[np.float32]]:
 
 
 def _writer(
-    path: Path, features: int, store: Store, checkpoint: Path, command: str, left_out: int
+    path: Path, names: Sequence[str], store: Store, checkpoint: Path, command: str, left_out: int
 ) -> StoreWriter:
     """Begin a store of drawn sequences that says of itself what the real one does."""
     kept = {key: value for key, value in store.attributes.items() if key not in _OWN}
@@ -188,7 +191,7 @@ def _writer(
     drawn_by = Path(*checkpoint.resolve().parts[-3:] if of_run else [checkpoint.name])
     return StoreWriter(
         path,
-        store.names[:features],
+        names,
         name=f"{store.name}, drawn",
         unit=store.unit,
         context=store.context_names,

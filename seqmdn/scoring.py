@@ -1,6 +1,7 @@
 """Scores of a sequence model beside its likelihood, frame by frame, in the data's own units."""
 
 from collections.abc import Iterable, Iterator
+from typing import Any
 
 import torch
 from lightning.pytorch.utilities import move_data_to_device
@@ -8,12 +9,11 @@ from torch import Tensor
 from torch.distributions import Distribution
 
 from seqmdn.data import Batch, Identity, Partial, Transform
-from seqmdn.distributions import Flowed, Joint
-from seqmdn.heads import JointHead
+from seqmdn.distributions import Flowed, Product
 from seqmdn.metrics import DensityReport
 from seqmdn.models import DensityModel, SequenceModel
 
-__all__ = ["continuous_part", "score_densities"]
+__all__ = ["continuous_part", "first_part", "score_densities"]
 
 _VALUES = 2**22  # numbers drawn at a time
 
@@ -28,7 +28,7 @@ def score_densities(
     integral transforms and quantiles stay exact, and where it is affine the CRPS does, too. What
     remains is estimated from draws that are mapped back to the data's units. Where features are
     missing, all of it is of the exact marginal of what was observed. Of frames with bits, the
-    continuous features are judged.
+    continuous features are judged, and of a world model's the latents.
 
     Args:
         model: The model, in evaluation mode.
@@ -56,8 +56,8 @@ def score_densities(
             " SequenceModel"
         )
     device = model.start.device
-    features = model.head.columns if isinstance(model.head, JointHead) else model.features
-    report = DensityReport(features, draws, seed).to(device)
+    judged = first_part(model.head(model.start.new_zeros(model.backbone.features)))
+    report = DensityReport(judged.event_shape[0], draws, seed).to(device)
     for batch in batches:
         for part in _parts(batch, draws):
             part = move_data_to_device(part, device)
@@ -65,6 +65,22 @@ def score_densities(
             density, values = continuous_part(distribution, model.transform, part.values)
             report.update(density, values, mask, part.observed)
     return report
+
+
+def first_part(distribution: Any) -> Any:
+    """Return the density of what stands first in a frame whose parts are independent, or of all.
+
+    That is, the offsets of a pen without its bits, the latents of a world model without its reward.
+
+    Example:
+        >>> from seqmdn.models import WorldModel
+        >>> model = WorldModel(features=6, latents=4)
+        >>> first_part(model.step(None)[0]).event_shape
+        torch.Size([4])
+    """
+    while isinstance(distribution, Product):
+        distribution = distribution.parts[0]
+    return distribution
 
 
 def continuous_part(
@@ -78,7 +94,8 @@ def continuous_part(
         values: Frames ``(B, T, D)``, in the data's units.
 
     Raises:
-        ValueError: If the frames have bits, and the transform is not of what stands before them.
+        ValueError: If the frames have other parts, such as bits, and the transform is not one of
+            what stands before them alone.
 
     Example:
         >>> from seqmdn.heads import StrokeHead
@@ -89,17 +106,18 @@ def continuous_part(
         >>> density.event_shape, values.shape
         (torch.Size([2]), torch.Size([1, 5, 2]))
     """
-    if not isinstance(distribution, Joint):
+    density = first_part(distribution)
+    if density is distribution:
         return Flowed(distribution, transform), values
-    C = distribution.columns
+    C = density.event_shape[0]
     if isinstance(transform, Identity):
-        return Flowed(distribution.continuous, transform), values[..., :C]
+        return Flowed(density, transform), values[..., :C]
     if not isinstance(transform, Partial) or transform.columns != C:
         raise ValueError(
             f"expected a transform of the {C} continuous features alone, found {transform}: use "
             "seqmdn.data.Partial"
         )
-    return Flowed(distribution.continuous, transform.first), values[..., :C]
+    return Flowed(density, transform.first), values[..., :C]
 
 
 def _parts(batch: Batch, draws: int) -> Iterator[Batch]:

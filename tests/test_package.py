@@ -32,6 +32,7 @@ FLOORS = [
     "weight_noise",
     "training",
     "generation",
+    "forecasting",
     "scoring",
     "adaptation",
     "checkpoints",

@@ -106,8 +106,10 @@ def sample_command(words: list[str]) -> None:
         print(f"{options.show} along a sequence of {int(drawn.lengths[0])} frames: {options.out}")
         return
     titles = None if drawn.text is None else decode(drawn.text)
-    beside = None if options.alone else real
-    save_sequences(options.out, drawn, beside, run.data.store, run.checkpoint, command, titles)
+    beside, store = None if options.alone else real, run.data.store
+    save_sequences(
+        options.out, drawn, beside, store, run.checkpoint, command, titles, run.data.names
+    )
     print(f"{options.num} sequences of {drawn.values.shape[1]} frames: {options.out}")
 
 

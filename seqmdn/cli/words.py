@@ -104,6 +104,8 @@ def say(metrics: dict[str, Any], source: Path) -> None:
     print(f"{source}: {metrics['split']} NLL {sign}{_likelihood(metrics, unit)}{which}")
     for name, found in metrics.get("bounds", {}).items():
         print(f"{name}: NLL ≤ {_likelihood(found, unit)}")
+    for name, found in metrics.get("parts", {}).items():
+        print(f"{name}: NLL {found['nll']:.4f} ± {found['stderr']:.4f} {unit}")
     if (adapted := metrics.get("adapted")) is not None:
         rate = f"{adapted['rate']:g}"
         print(f"adapted while scored, at a rate of {rate}: {_likelihood(adapted, unit)}")

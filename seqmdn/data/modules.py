@@ -76,6 +76,7 @@ class SequenceDataModule(LightningDataModule):
         features: D, features of y. This and the following are there after ``setup``.
         context: X, features of the context, given columns included.
         unit: ``"nats/frame"`` or ``"nats/"`` with the store's word for a sequence.
+        names: What the columns of :meth:`whole` are called.
         store: The store.
         name: The data set's name.
 
@@ -87,6 +88,7 @@ class SequenceDataModule(LightningDataModule):
     features: int
     context: int
     unit: str
+    names: list[str]
     store: Store
     name: str
 
@@ -153,6 +155,7 @@ class SequenceDataModule(LightningDataModule):
         self.features += self.mark_end
         self.context = store.context_features + len(columns.given)
         self.columns = columns
+        self.names = store.names if noise is None else noise.names(store.names)
         word = store.attributes.get("sequence", "sequence")
         self.unit = "nats/frame" if self.per == "frame" else f"nats/{word}"
         self.name = store.name

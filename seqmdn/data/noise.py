@@ -5,6 +5,7 @@ from __future__ import annotations
 __all__ = ["GaussianLatents", "Noise", "UniformDequantise"]
 
 from abc import ABC, abstractmethod
+from collections.abc import Sequence
 
 import numpy as np
 from numpy.typing import NDArray
@@ -18,6 +19,10 @@ class Noise(ABC):
     def features(self, stored: int) -> int:
         """Gives the number D of features of y for rows of ``stored`` columns."""
         return stored
+
+    def names(self, stored: Sequence[str]) -> list[str]:
+        """Names the features of y, given the names of the stored columns."""
+        return list(stored)
 
     def observed(self, stored: NDArray[np.bool_]) -> NDArray[np.bool_]:  # (T, stored) -> (T, D)
         """Says which features of y were observed, given which columns of the stored rows were."""
@@ -123,10 +128,25 @@ class UniformDequantise(Noise):
 
 class GaussianLatents(Noise):
     r"""Draws :math:`y \sim N(\mu, e^{\log\sigma^2})` from rows :math:`[\mu, \log\sigma^2]` of an
-    encoder.
+    encoder, beside the reward and the end of a world model's frame.
 
     The entropy of a frame is :math:`\tfrac12 \sum_d (\log 2\pi e + \log\sigma_d^2)`: the part of a
     model's NLL that nothing can take away.
+
+    With ``latents``, a store's rows may also be :math:`[\mu, \log\sigma^2, r, e]`, of which
+    :math:`[y, r + w u, e]` is drawn, :math:`u \sim U(-\tfrac12, \tfrac12)`: rewards that are steps
+    of a scale have no density, so each is spread over a cell of width w around it, and the entropy
+    has :math:`+ \log w`. The end is a bit and stays as it is. The latents are drawn first: they are
+    the same whether rewards stand behind them or not.
+
+    Args:
+        latents: Number L of latents, where a reward and an end may stand behind their 2 L columns.
+            All columns are those of latents where None.
+        reward: w, the width of a reward's cell. None leaves rewards as they are, for those that are
+            continuous; what nothing can take away has no number then.
+
+    Raises:
+        ValueError: If a size or a width is out of range, or the rows do not fit.
 
     References:
         World Models (Ha, Schmidhuber, 2018).
@@ -135,33 +155,78 @@ class GaussianLatents(Noise):
         >>> rows = np.array([[3.0, 0.0]], np.float32)
         >>> GaussianLatents().features(2), GaussianLatents().entropy(rows).round(4).tolist()
         (1, [1.4189])
+        >>> noise = GaussianLatents(latents=1, reward=0.5)
+        >>> rows = np.array([[3.0, 0.0, 2.0, 1.0]], np.float32)
+        >>> noise.features(4), noise.entropy(rows).round(4).tolist()  # 1.4189 - log 2
+        (3, [0.7258])
     """
 
+    def __init__(self, latents: int | None = None, reward: float | None = None) -> None:
+        if latents is not None and latents < 1:
+            raise ValueError(f"GaussianLatents expected 1 latent or more, found {latents}")
+        if reward is not None and latents is None:
+            raise ValueError(
+                "GaussianLatents expected the number of latents beside the width of a reward's "
+                "cell: without it, all columns are latents"
+            )
+        self.latents = latents
+        self.reward = reward
+        self.cells = None if reward is None else UniformDequantise(reward, centred=True, columns=1)
+
     def features(self, stored: int) -> int:
+        latents = self._latents(stored)
+        return stored - latents
+
+    def names(self, stored: Sequence[str]) -> list[str]:
+        latents = self._latents(len(stored))
+        return [*stored[:latents], *stored[2 * latents :]]
+
+    def observed(self, stored: NDArray[np.bool_]) -> NDArray[np.bool_]:
+        latents = self._latents(stored.shape[-1])
+        seen = stored[..., :latents] & stored[..., latents : 2 * latents]
+        return np.concatenate([seen, stored[..., 2 * latents :]], axis=-1)
+
+    def draw(self, values: Array, rng: np.random.Generator) -> Array:
+        latents = self._latents(values.shape[-1])
+        scale = np.exp(0.5 * values[..., latents : 2 * latents])
+        normal = rng.standard_normal(scale.shape, dtype=np.float32)
+        z = (values[..., :latents] + scale * normal).astype(np.float32, copy=False)
+        rest = values[..., 2 * latents :]
+        if not rest.shape[-1]:
+            return z
+        if self.cells is not None:
+            rest = self.cells.draw(rest, rng)
+        return np.concatenate([z, rest], axis=-1)
+
+    def entropy(self, values: Array) -> NDArray[np.float64] | None:
+        latents = self._latents(values.shape[-1])
+        logvar = values[..., latents : 2 * latents].astype(np.float64)
+        entropy: NDArray[np.float64] = 0.5 * (np.log(2 * np.pi * np.e) + logvar).sum(-1)
+        if values.shape[-1] == 2 * latents:
+            return entropy
+        return None if self.reward is None else entropy + np.log(self.reward)
+
+    def __repr__(self) -> str:
+        if self.latents is None:
+            return "GaussianLatents()"
+        return f"GaussianLatents(latents={self.latents}, reward={self.reward})"
+
+    def _latents(self, stored: int) -> int:
+        """Gives the number L of latents in rows of this many columns."""
+        if self.latents is not None:
+            if stored not in (2 * self.latents, 2 * self.latents + 2):
+                raise ValueError(
+                    f"GaussianLatents(latents={self.latents}) expected {2 * self.latents} columns "
+                    "[mu, logvar], or two more with reward and end behind them, found "
+                    f"{stored}: say how many latents this store has"
+                )
+            return self.latents
         if stored < 2 or stored % 2:
             raise ValueError(
                 "GaussianLatents expected rows [mu, logvar] with as many columns of one as of the "
                 f"other, found {stored} columns: choose the noise that fits this store"
             )
         return stored // 2
-
-    def observed(self, stored: NDArray[np.bool_]) -> NDArray[np.bool_]:
-        features = self.features(stored.shape[-1])
-        return stored[..., :features] & stored[..., features:]
-
-    def draw(self, values: Array, rng: np.random.Generator) -> Array:
-        features = self.features(values.shape[-1])
-        scale = np.exp(0.5 * values[..., features:])
-        normal = rng.standard_normal(scale.shape, dtype=np.float32)
-        return (values[..., :features] + scale * normal).astype(np.float32, copy=False)
-
-    def entropy(self, values: Array) -> NDArray[np.float64]:
-        logvar = values[..., self.features(values.shape[-1]) :].astype(np.float64)
-        entropy: NDArray[np.float64] = 0.5 * (np.log(2 * np.pi * np.e) + logvar).sum(-1)
-        return entropy
-
-    def __repr__(self) -> str:
-        return "GaussianLatents()"
 
 
 _CELLS = 2**15  # with 8 bits before the point, level plus midpoint fill float32's 24

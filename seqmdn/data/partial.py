@@ -1,4 +1,4 @@
-"""A reversible transform of some features, beside others that stay as they are."""
+"""A reversible transform of some features, beside others that have another one or none."""
 
 from __future__ import annotations
 
@@ -10,19 +10,22 @@ from typing import Self
 import torch
 from torch import Tensor
 
-from seqmdn.data.transforms import Standardise, Transform
+from seqmdn.data.transforms import Identity, Standardise, Transform
 
 
 class Partial(Transform):
     r"""Transforms the first C features and leaves the others, such as bits, as they are.
 
-    .. math:: z = (f(y_{1:C}), y_{C+1:D}), \qquad \log |\det \partial z / \partial y|
-        = \log |\det \partial f / \partial y_{1:C}|
+    .. math:: z = (f(y_{1:C}), g(y_{C+1:D})), \qquad \log |\det \partial z / \partial y|
+        = \log |\det \partial f / \partial y_{1:C}| + \log |\det \partial g / \partial y_{C+1:D}|
+
+    The others may have a transform g of their own, and that be a partial one again.
 
     Args:
         features: D.
         transform: Makes f from its number of features C.
         columns: C, between 1 and D.
+        rest: Makes g from its number of features D - C; the identity by default.
 
     Raises:
         ValueError: If C is out of range.
@@ -38,6 +41,7 @@ class Partial(Transform):
         features: int,
         transform: Callable[[int], Transform] = Standardise,
         columns: int = 2,
+        rest: Callable[[int], Transform] | None = None,
     ) -> None:
         super().__init__()
         if not 1 <= columns <= features:
@@ -47,27 +51,31 @@ class Partial(Transform):
             )
         self.columns = columns
         self.first = transform(columns)
+        self.rest = Identity() if rest is None else rest(features - columns)
 
     def fit(self, values: Tensor, observed: Tensor | None = None) -> Self:
-        C = self.columns
-        self.first.fit(values[..., :C], None if observed is None else observed[..., :C])
+        for transform, own in self._maps():
+            transform.fit(values[..., own], None if observed is None else observed[..., own])
         return self
 
     def call_and_ladj(self, y: Tensor, observed: Tensor | None = None) -> tuple[Tensor, Tensor]:
-        C, rest = self.columns, y[..., self.columns :]
-        if observed is None:
-            z, ladj = self.first.call_and_ladj(y[..., :C])
-        else:
-            z, ladj = self.first.call_and_ladj(y[..., :C], observed[..., :C])
-            rest = rest.where(observed[..., C:], 0)
-        return torch.cat((z, rest), dim=-1), ladj
+        found = [
+            transform.call_and_ladj(y[..., own], None if observed is None else observed[..., own])
+            for transform, own in self._maps()
+        ]
+        (z, ladj), (others, of_others) = found
+        return torch.cat((z, others), dim=-1), ladj + of_others
 
     def inverse(self, z: Tensor) -> Tensor:
-        C = self.columns
-        return torch.cat((self.first.inverse(z[..., :C]), z[..., C:]), dim=-1)
+        return torch.cat([each.inverse(z[..., own]) for each, own in self._maps()], dim=-1)
 
     def ladj(self) -> float | None:
-        return self.first.ladj()
+        first, rest = self.first.ladj(), self.rest.ladj()
+        return None if first is None or rest is None else first + rest
 
     def extra_repr(self) -> str:
         return f"columns={self.columns}"
+
+    def _maps(self) -> list[tuple[Transform, slice]]:
+        """Gives both maps, and which features are theirs."""
+        return [(self.first, slice(None, self.columns)), (self.rest, slice(self.columns, None))]

@@ -8,6 +8,8 @@ r"""Distributions with exact densities: a Gaussian in precision form, its mixtur
 `Autoregressive`            features in turn, each a mixture given those before it
 `Flowed`                    one of these, seen through an invertible map
 `Bits`                      what is 0 or 1, each given those before it: the end of a pen's stroke
+`Product`                   several of the above side by side, independent of each other: what a
+                            world looks like next, and what it rewards
 `Joint`                     one of the above beside bits: a pen's next point
 =========================== =======================================================================
 
@@ -105,6 +107,7 @@ from seqmdn.distributions.flowed import Flowed
 from seqmdn.distributions.gaussian import LowRankPrecisionNormal
 from seqmdn.distributions.joint import Joint
 from seqmdn.distributions.mixture import Mixture
+from seqmdn.distributions.product import Product
 
 __all__ = [
     "Autoregressive",
@@ -115,4 +118,5 @@ __all__ = [
     "Joint",
     "LowRankPrecisionNormal",
     "Mixture",
+    "Product",
 ]

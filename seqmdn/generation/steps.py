@@ -17,12 +17,17 @@ __all__ = ["Steps"]
 class Steps:
     """The steps of a draw, one after another: frames ``(B, D)`` and the states they were drawn in.
 
-    Whoever takes a step says under which random numbers, and in which mode of the model.
+    Whoever takes a step says under which random numbers, and in which mode of the model. Steps are
+    taken by iterating, under a context that is given here, or one by one by :meth:`take`.
 
-    Arguments and errors are those of :func:`seqmdn.generation.generate`.
+    Arguments and errors are those of :func:`seqmdn.generation.generate`, and one more.
+
+    Args:
+        later: Whether the context of a step is not given before :meth:`take`.
 
     Attributes:
         primed: How many frames of each sequence are not drawn but real, ``(B,)``.
+        h: What the head saw in the last step ``(B, H)``.
 
     Example:
         >>> from seqmdn.models import SequenceModel
@@ -43,6 +48,7 @@ class Steps:
         mixing: float = 1.0,
         scale: float = 1.0,
         bits: float = 1.0,
+        later: bool = False,
     ) -> None:
         if num < 1:
             raise ValueError(f"num must be at least 1, found {num}")
@@ -55,7 +61,7 @@ class Steps:
         device, dtype = model.start.device, model.start.dtype
         self.prime, self.primed = _prime(model, num, prime, primed)
         if context is None:
-            if model.context:
+            if model.context and not later:
                 raise ValueError(
                     f"the model needs a context of {model.context} features, found none"
                 )
@@ -72,7 +78,7 @@ class Steps:
             raise ValueError(f"expected a text for each of {num} sequences, found {len(texts)}")
         codes = None if texts is None else encode(texts).to(device)
         with torch.inference_mode():
-            self.state = model.begin(codes)
+            self.state = self.begun = model.begin(codes)
         # A head of one's own may have no temperatures, and is asked for none in vain.
         changed = {"mixing": mixing, "scale": scale, "bits": bits}
         self.tempering = {name: value for name, value in changed.items() if value != 1}
@@ -80,36 +86,79 @@ class Steps:
         if self.draws and not isinstance(model.head, JointHead):
             self.tempering.pop("bits", None)
         self.previous: Tensor | None = None
+        self.fresh: Tensor | None = None  # sequences that begin anew with the next step
+        self.h: Tensor | None = None
         self.t = 0
 
     def __iter__(self) -> Iterator[tuple[Tensor, tuple[Tensor, ...]]]:
         return self
 
     def __next__(self) -> tuple[Tensor, tuple[Tensor, ...]]:
-        t, model = self.t, self.model
+        t = self.t
         if self.context is not None and t >= self.context.shape[1]:
             raise StopIteration
         now = None if self.context is None else self.context[:, t]
-        h, state = model.advance(self.previous, now, self.state, batch_size=self.num)
-        frame = None if self.prime is None or t >= self.prime.shape[1] else self.prime[:, t]
-        rows = t < self.primed
-        given = None if frame is None else rows.unsqueeze(-1)
-        if given is not None and bool(given.all()):
-            assert frame is not None
-            z = model.transform.call_and_ladj(frame)[0]
-            state = model.told(z, state, rows)
-        else:
+        if self.prime is None or t >= self.prime.shape[1]:
+            return self.take(now)
+        return self.take(now, self.prime[:, t], t < self.primed)
+
+    def take(
+        self, now: Tensor | None, frame: Tensor | None = None, rows: Tensor | None = None
+    ) -> tuple[Tensor, tuple[Tensor, ...]]:
+        """Go one step on under a context that is known by now, whatever was given before.
+
+        Args:
+            now: Context of this step ``(B, X)``, None where the model has none.
+            frame: Real frames ``(B, D)`` in place of drawn ones, in the data's units.
+            rows: Which of them are real ``(B,)``; of the others, any value will do.
+
+        Returns:
+            The frames ``(B, D)`` in the data's units, and the state they were drawn in.
+        """
+        model = self.model
+        h, state = self._advance(now)
+        if frame is None or rows is None:
             z = self._draw(h)
-            own = model.transform.inverse(z)
-            if given is not None:
-                assert frame is not None
+            frame = model.transform.inverse(z)
+        else:
+            real = rows.unsqueeze(-1)
+            if bool(real.all()):
+                z = model.transform.call_and_ladj(frame)[0]
+            else:
+                z = self._draw(h)
                 # Of rows that are drawn, a prime may hold what no transform accepts.
-                own = frame.where(given, own)
-                z = model.transform.call_and_ladj(own)[0].where(given, z)
-                state = model.told(z, state, rows)
-            frame = own
-        self.previous, self.state, self.t = z, state, t + 1
+                frame = frame.where(real, model.transform.inverse(z))
+                z = model.transform.call_and_ladj(frame)[0].where(real, z)
+            state = model.told(z, state, rows)
+        self.previous, self.state, self.h, self.t = z, state, h, self.t + 1
         return frame, state
+
+    def restart(self, rows: Tensor) -> None:
+        """Let sequences begin anew: their next step is a first one, from the learned start frame.
+
+        Args:
+            rows: Which of them, boolean ``(B,)``.
+        """
+        if self.previous is not None:
+            self.fresh = rows if self.fresh is None else self.fresh | rows
+
+    def _advance(self, now: Tensor | None) -> tuple[Tensor, tuple[Tensor, ...]]:
+        """Go one step on; return what the head sees and the state, of rows that begin their own."""
+        model, fresh, self.fresh = self.model, self.fresh, None
+        if fresh is not None and bool(fresh.all()):
+            self.previous, self.state, fresh = None, self.begun, None
+        h, state = model.advance(self.previous, now, self.state, batch_size=self.num)
+        if fresh is None or not bool(fresh.any()):
+            return h, state
+        # What a state is before the first step only the backbone knows: let it take one.
+        begun = None if self.begun is None else tuple(part[fresh] for part in self.begun)
+        first = None if now is None else now[fresh]
+        own, after = model.advance(None, first, begun, batch_size=int(fresh.sum()))
+        places = fresh.nonzero().squeeze(1)
+        h = h.index_copy(0, places, own)
+        return h, tuple(
+            part.index_copy(0, places, new) for part, new in zip(state, after, strict=True)
+        )
 
     def _draw(self, h: Tensor) -> Tensor:  # (B, D)
         """Draw the next frame in the model's units, by the head's own way if it has one."""

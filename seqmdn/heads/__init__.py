@@ -4,6 +4,14 @@ from seqmdn.heads.autoregressive import AutoregressiveHead
 from seqmdn.heads.flow import FlowMixtureHead
 from seqmdn.heads.joint import JointHead
 from seqmdn.heads.mixture import MixtureHead
+from seqmdn.heads.product import ProductHead
 from seqmdn.heads.stroke import StrokeHead
 
-__all__ = ["AutoregressiveHead", "FlowMixtureHead", "JointHead", "MixtureHead", "StrokeHead"]
+__all__ = [
+    "AutoregressiveHead",
+    "FlowMixtureHead",
+    "JointHead",
+    "MixtureHead",
+    "ProductHead",
+    "StrokeHead",
+]

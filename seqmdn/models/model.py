@@ -44,5 +44,12 @@ class DensityModel(nn.Module, ABC):
         """Return what gives other lower bounds ``(B,)`` of a batch, in nats, by their names."""
         return {}
 
+    def parts(self) -> dict[str, Callable[[Any], Tensor]]:
+        """Return what gives parts that add up to ``log_prob``, of sequences or of their frames.
+
+        By their names, in nats; none where the density is one whole.
+        """
+        return {}
+
     def initialise(self, values: Tensor) -> None:
         """Look at training frames ``(N, D)``, in the data's units, before training begins."""

@@ -53,7 +53,8 @@ def evaluate(
         What ``metrics.json`` holds: the NLL with its unit and standard error, bits per dimension,
         sizes, and the NLL of every sequence; of an NLL a sequence also ``nll_per_frame`` (over all
         frames of the split) in ``frame_unit`` and, where the transform has one slope, both in its
-        units under ``normalised``; with ``draws`` also the scores and the calibration
+        units under ``normalised``; of a model whose density is one of several independent parts the
+        NLL of each under ``parts``; with ``draws`` also the scores and the calibration
         that :class:`seqmdn.metrics.DensityReport` describes; of a model whose NLL is a bound
         ``bound``, which one (``bound_is``) and its other ``bounds``; with ``adapt`` the same of the
         likelihood under ``adapted``, and the ``rate``. ``frames.npz`` holds the log-density of
@@ -91,10 +92,17 @@ def score(
             name: _likelihood(run, split, device, bound)[0]
             for name, bound in model.bounds().items()
         }
+        parts = {
+            name: _likelihood(run, split, device, part)[0] for name, part in model.parts().items()
+        }
     result: dict[str, Any] = {"split": split, "unit": run.data.unit, **likelihood}
     per_sequence = result.pop("nll_per_sequence")  # long, so it comes last
     if model.bound:
         result |= {"bound": True, "bound_is": model.bound, "bounds": others}
+    if parts:
+        # Bits per dimension and the limit are those of whole frames.
+        kept = ("nll", "stderr", "nll_per_sequence")
+        result["parts"] = {name: {key: found[key] for key in kept} for name, found in parts.items()}
     if draws is not None:
         result |= score_densities(model, run.data.batches(split), draws).compute()
     if adapt is not None:

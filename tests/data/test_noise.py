@@ -164,3 +164,78 @@ def test_draws_follow_from_the_generator_alone(noise: Noise) -> None:
 
 def test_uniform_noise_claims_no_floor() -> None:
     assert UniformDequantise().entropy(np.zeros((2, 3), np.float32)) is None
+
+
+def world_rows(count: int = 400) -> np.ndarray:
+    """Two latents, a reward of steps of 0.5, and an end now and then."""
+    rng = np.random.default_rng(3)
+    latents = rng.standard_normal((count, 4))
+    reward, end = 0.5 * rng.integers(-3, 8, (count, 1)), rng.random((count, 1)) < 0.1
+    return np.concatenate([latents, reward, end], axis=1).astype(np.float32)
+
+
+def test_latents_are_those_of_rows_without_a_reward() -> None:
+    # Bit for bit: tables of latents alone stand beside those of whole frames.
+    rows = world_rows()
+    alone = GaussianLatents().draw(rows[:, :4], np.random.default_rng(5))
+    for reward in (None, 0.5, 0.1):
+        noise = GaussianLatents(latents=2, reward=reward)
+        drawn = noise.draw(rows, np.random.default_rng(5))
+        assert drawn.dtype == np.float32 and drawn.shape == (400, 4) and noise.features(6) == 4
+        np.testing.assert_array_equal(drawn[:, :2], alone)
+        np.testing.assert_array_equal(drawn[:, 3], rows[:, 5])
+        np.testing.assert_array_equal(
+            noise.draw(rows[:, :4], np.random.default_rng(5)), alone, "a store without rewards"
+        )
+    # What the formula says, of the generator's first numbers.
+    normal = np.random.default_rng(5).standard_normal((400, 2), dtype=np.float32)
+    np.testing.assert_array_equal(alone, rows[:, :2] + np.exp(0.5 * rows[:, 2:4]) * normal)
+
+
+def test_a_reward_is_spread_over_its_cell_alone() -> None:
+    rows = world_rows(20_000)
+    drawn = GaussianLatents(latents=2, reward=0.5).draw(rows, np.random.default_rng(0))
+    away = (drawn[:, 2] - rows[:, 4]) / 0.5
+    assert np.abs(away).max() < 0.5
+    assert stats.kstest(away + 0.5, "uniform").pvalue > 0.01
+    plain = GaussianLatents(latents=2).draw(rows, np.random.default_rng(0))
+    np.testing.assert_array_equal(plain[:, 2:], rows[:, 4:])
+
+
+def test_the_entropy_of_a_reward_is_that_of_its_cell() -> None:
+    rows = world_rows(5)
+    latents = GaussianLatents().entropy(rows[:, :4])
+    for width in (0.1, 2.0):
+        noise = GaussianLatents(latents=2, reward=width)
+        expected = latents + stats.uniform(scale=width).entropy()
+        np.testing.assert_allclose(noise.entropy(rows), expected, rtol=1e-12)
+        np.testing.assert_array_equal(noise.entropy(rows[:, :4]), latents)
+    assert GaussianLatents(latents=2).entropy(rows) is None, "a number that has no cell has none"
+
+
+def test_names_and_what_was_observed_follow_the_columns() -> None:
+    names = ["m0", "m1", "v0", "v1", "reward", "end"]
+    noise = GaussianLatents(latents=2, reward=1.0)
+    assert noise.names(names) == ["m0", "m1", "reward", "end"]
+    assert noise.names(names[:4]) == GaussianLatents().names(names[:4]) == ["m0", "m1"]
+    assert UniformDequantise().names(names) == names
+    seen = np.array([[1, 1, 1, 0, 1, 0], [0, 1, 1, 1, 0, 1]], bool)
+    assert noise.observed(seen).tolist() == [[True, False, True, False], [False, True, False, True]]
+    assert repr(noise) == "GaussianLatents(latents=2, reward=1.0)"
+    assert repr(GaussianLatents()) == "GaussianLatents()"
+
+
+@pytest.mark.parametrize("stored", [3, 5, 7, 8])
+def test_rows_of_another_number_of_latents_are_refused(stored: int) -> None:
+    message = rf"latents=2\) expected 4 columns .* two more .* found {stored}"
+    with pytest.raises(ValueError, match=message):
+        GaussianLatents(latents=2).draw(np.zeros((1, stored), np.float32), np.random.default_rng(0))
+
+
+def test_a_reward_needs_a_width_and_a_number_of_latents() -> None:
+    with pytest.raises(ValueError, match="expected the number of latents beside the width"):
+        GaussianLatents(reward=0.1)
+    with pytest.raises(ValueError, match="expected 1 latent or more, found 0"):
+        GaussianLatents(latents=0)
+    with pytest.raises(ValueError, match="expected a positive finite width, found 0"):
+        GaussianLatents(latents=2, reward=0.0)

@@ -63,3 +63,25 @@ def test_one_slope_is_that_of_its_part(transform: type[Transform], known: bool) 
 def test_a_number_of_columns_out_of_range_is_refused(columns: int) -> None:
     with pytest.raises(ValueError, match=f"between 1 and all 4 features, found {columns}"):
         Partial(4, columns=columns)
+
+
+def test_the_others_may_have_a_transform_of_their_own() -> None:
+    """A world model's frame: latents, a reward, a bit that stays one."""
+    values = torch.cat((frames(100)[:, :2], 7 + 3 * torch.randn(100, 1), frames(100)[:, 3:]), dim=1)
+    reward = partial(Partial, columns=1)
+    fitted = Partial(4, partial(Logit, low=-20.0, high=40.0), rest=reward).double().fit(values)
+    z, ladj = fitted.call_and_ladj(values)
+    first = Logit(2, -20.0, 40.0).double().fit(values[:, :2])
+    second = Standardise(1).double().fit(values[:, 2:3])
+    parts = [first.call_and_ladj(values[:, :2]), second.call_and_ladj(values[:, 2:3])]
+    torch.testing.assert_close(z[:, :2], parts[0][0])
+    torch.testing.assert_close(z[:, 2:3], parts[1][0])
+    assert torch.equal(z[:, 3], values[:, 3]), "not one bit has moved"
+    torch.testing.assert_close(ladj, parts[0][1] + parts[1][1])
+    torch.testing.assert_close(fitted.inverse(z), values)
+    assert fitted.ladj() is None, "the slope of a logit is not the same everywhere"
+    affine = Partial(4, rest=reward).double().fit(values)
+    assert affine.ladj() == Standardise(3).double().fit(values[:, :3]).ladj()
+    seen = torch.rand(100, 4) < 0.6
+    z, ladj = affine.call_and_ladj(values.where(seen, torch.nan), seen)
+    assert (z[~seen] == 0).all() and ladj.isfinite().all()

@@ -1,0 +1,126 @@
+"""Looks ahead: what does a memory expect many steps ahead, when it is told nothing but the actions?
+
+Each run is given 60 real frames of a test rollout and draws futures under the real actions, from
+many places of each rollout. Scores are of the latents 1, 5, 20 and 100 steps ahead: the
+log-likelihood of the real ones (exact one step ahead, further on a lower bound in expectation, of
+so many draws), and the energy score of the drawn ones. Both are means over the origins of each
+rollout; ± is one standard error over rollouts, and differences are paired by rollout and origin.
+
+    python recipes/world_model/open_loop.py --draws 200 --out open_loop.json --runs \
+        results/world_model/carracing_latents/runs/rmdn_factorised-0 \
+        results/world_model/carracing_latents/runs/frmdn-0
+"""
+
+import argparse
+import math
+import shlex
+import sys
+from pathlib import Path
+from typing import Any
+
+import torch
+from rich.progress import track
+from torch import Tensor
+
+from seqmdn.comparison.revision import git_revision
+from seqmdn.files import save_json
+from seqmdn.forecasting import forecast
+from seqmdn.runs import Run, device_name, load_run, versions
+
+SCORES = {"log_prob": "log-likelihood, nats/frame", "energy": "energy score"}
+
+
+def named(run: Run) -> str:
+    """The name of a run's model: its folder without the seed."""
+    folder = run.checkpoint.parents[1].name
+    return folder.rpartition("-")[0] or folder
+
+
+def summary(scores: Tensor) -> dict[str, Any]:  # (rollouts,)
+    """The mean, its standard error (None of one rollout), and what it is a mean of."""
+    error = float(scores.std()) / math.sqrt(len(scores)) if len(scores) > 1 else None
+    return {"mean": float(scores.mean()), "stderr": error, "per_rollout": scores.tolist()}
+
+
+def look_ahead(runs: list[Run], options: argparse.Namespace, device: torch.device) -> dict:
+    """Forecast with every run, and compare each with the first."""
+    described = [run.data.describe(options.split) for run in runs]
+    names = [named(run) for run in runs]
+    if any(each != described[0] for each in described) or len(set(names)) < len(names):
+        raise ValueError(f"expected runs of different names and one store, found {names}")
+    result: dict[str, Any] = {"dataset": described[0], "unit": "nats/frame", "models": {}}
+    keys = ("split", "horizons", "given", "every", "draws", "seed")
+    result |= {key: getattr(options, key) for key in keys}
+    first: dict[str, Tensor] = {}
+    for name, run in zip(names, runs, strict=True):
+        indices = run.data.store.indices(options.split).tolist()
+        rollouts = (
+            run.data.sequences(options.split, [index])
+            for index in track(indices, f"{name}, rollouts")
+        )
+        model = run.model.to(device)
+        arguments = (options.horizons, options.given, options.every, options.draws, options.seed)
+        found = forecast(model, rollouts, *arguments)
+        result |= {"origins": len(found.origin), "rollouts": len(found.sequence.unique())}
+        entry: dict[str, Any] = {}
+        for score in SCORES:
+            means = found.per_sequence(getattr(found, score))  # (rollouts, K)
+            first.setdefault(score, means)
+            entry[score] = {
+                str(k): summary(means[:, i]) | {"paired": summary((means - first[score])[:, i])}
+                for i, k in enumerate(found.horizons)
+            }
+        result["models"][name] = entry
+    return result
+
+
+def markdown(result: dict[str, Any]) -> str:
+    """The table for a README."""
+    names = list(result["models"])
+    head = ["steps ahead", "model"]
+    head += [title for what in SCORES.values() for title in (what, f"minus {names[0]}")]
+    lines = [head, ["---:", "---", *["---:"] * (len(head) - 2)]]
+    for k in map(str, result["horizons"]):
+        for name in names:
+            scores = [result["models"][name][score][k] for score in SCORES]
+            other = name != names[0]
+            cells = [(_cell(each), _cell(each["paired"], "+") if other else "") for each in scores]
+            lines.append([k, name, *(cell for pair in cells for cell in pair)])
+    table = "\n".join("| " + " | ".join(line) + " |" for line in lines)
+    return (
+        f"{table}\n\n{result['origins']} forecasts from {result['rollouts']} rollouts of the "
+        f"{result['split']} part of {result['dataset']['name']}, {result['draws']} futures each. "
+        "± is one standard error over rollouts. More than one step ahead the log-likelihood is a "
+        "lower bound in expectation; it is better higher, the energy score lower."
+    )
+
+
+def _cell(found: dict[str, Any], sign: str = "") -> str:
+    error = "" if found["stderr"] is None else f" ± {found['stderr']:.3f}"
+    return f"{found['mean']:{sign}.3f}{error}"
+
+
+def main(words: list[str]) -> None:
+    """Forecast, write and print."""
+    parser = argparse.ArgumentParser(description=__doc__.split("\n")[0])
+    parser.add_argument("--runs", type=Path, nargs="+", required=True, help="the first is compared")
+    parser.add_argument("--horizons", type=int, nargs="+", default=[1, 5, 20, 100])
+    parser.add_argument("--given", type=int, default=60, help="real frames before each forecast")
+    parser.add_argument("--every", type=int, default=50, help="frames between two origins")
+    parser.add_argument("--draws", type=int, default=200, help="futures of each origin")
+    parser.add_argument("--split", default="test")
+    parser.add_argument("--data", type=Path, help="another store than the one they were trained on")
+    parser.add_argument("--seed", type=int, default=0)
+    parser.add_argument("--out", type=Path, required=True, help="FILE.json")
+    options = parser.parse_args(words)
+    device = torch.device("cuda" if torch.cuda.is_available() else "cpu")
+    result = look_ahead([load_run(run, options.data) for run in options.runs], options, device)
+    result["versions"] = versions() | {"git": git_revision()}
+    result["device"] = device_name(device)
+    result["command"] = shlex.join(["python", "recipes/world_model/open_loop.py", *words])
+    save_json(options.out, result)
+    print(markdown(result))
+
+
+if __name__ == "__main__":
+    main(sys.argv[1:])
