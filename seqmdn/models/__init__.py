@@ -3,6 +3,15 @@
 from seqmdn.models.frames import FrameModel
 from seqmdn.models.model import DensityBatch, DensityModel
 from seqmdn.models.sequence import SequenceModel
+from seqmdn.models.vae import FrameVAE, encoder_sha256
 from seqmdn.models.vrnn import VRNN
 
-__all__ = ["VRNN", "DensityBatch", "DensityModel", "FrameModel", "SequenceModel"]
+__all__ = [
+    "VRNN",
+    "DensityBatch",
+    "DensityModel",
+    "FrameModel",
+    "FrameVAE",
+    "SequenceModel",
+    "encoder_sha256",
+]
