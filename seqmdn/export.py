@@ -1,6 +1,6 @@
 """Drawn sequences as files: pictures, arrays, stores and sound."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from functools import partial
 from pathlib import Path
 from typing import Any
@@ -9,21 +9,22 @@ import numpy as np
 import numpy.typing as npt
 from torch import Tensor
 
-from seqmdn.data import Batch, Store, StoreWriter, file_sha256
+from seqmdn.data import Batch, Store, StoreWriter
 from seqmdn.data.mel import log_mel
 from seqmdn.data.sound import save_sound, sound_form
 from seqmdn.files import written_whole
 from seqmdn.plotting import (
     save_attention,
+    save_frames,
     save_pen_gif,
     save_pen_svg,
     save_samples,
     save_sounds,
     save_stroke_density,
 )
-from seqmdn.runs import Writing
+from seqmdn.runs import Writing, origin_of_checkpoint
 
-__all__ = ["SOUND", "check_ending", "save_sequences", "save_writing"]
+__all__ = ["SOUND", "check_ending", "save_single_frames", "save_sequences", "save_writing"]
 
 SOUND = (".wav", ".flac")
 ENDINGS = (".png", ".svg", ".gif", ".npz", ".h5", *SOUND)
@@ -163,6 +164,32 @@ def save_writing(path: Path, what: str, writing: Writing, store: Store) -> None:
     save_attention(path, writing.weights.numpy(), writing.text, frames, look)
 
 
+def save_single_frames(path: Path, frames: Mapping[str, Tensor], store: Store) -> None:
+    """Write frames that belong to no sequence.
+
+    Args:
+        path: The file, written whole or not at all. ``.png`` and ``.svg`` show them row by row
+            (:func:`seqmdn.plotting.save_frames`), ``.npz`` holds an array a name.
+        frames: Levels ``(S, D)`` of each row by its name.
+        store: The store that the model was trained on.
+
+    Raises:
+        ValueError: If the ending is another, or the store does not say the size of a frame.
+        OSError: If the file cannot be written.
+    """
+    if path.suffix not in (".png", ".svg", ".npz"):
+        raise ValueError(
+            "expected .png, .svg or .npz for frames that are drawn one by one, which are no "
+            f"sequences, found {path.name!r}"
+        )
+    arrays: dict[str, Any] = {name: each.numpy() for name, each in frames.items()}
+    if path.suffix == ".npz":
+        with written_whole(path) as unfinished:
+            np.savez_compressed(unfinished, **arrays)
+        return
+    save_frames(path, arrays, store.attributes)
+
+
 def check_ending(path: Path, store: Store) -> None:
     """Raise ValueError unless sequences of this store can be written to such a file."""
     if path.suffix not in ENDINGS:
@@ -186,9 +213,6 @@ def _writer(
     kept = {key: value for key, value in store.attributes.items() if key not in _OWN}
     known = {key: kept.pop(key) for key in ("step", "sample_rate", "licence") if key in kept}
     own = {"left_out": left_out} if left_out or "left_out" in kept else {}
-    # The checkpoints of all runs have the same names.
-    of_run = checkpoint.resolve().parent.name == "checkpoints"
-    drawn_by = Path(*checkpoint.resolve().parts[-3:] if of_run else [checkpoint.name])
     return StoreWriter(
         path,
         names,
@@ -196,7 +220,7 @@ def _writer(
         unit=store.unit,
         context=store.context_names,
         source=[
-            {"file": drawn_by.as_posix(), "sha256": file_sha256(checkpoint)},
+            origin_of_checkpoint(checkpoint),
             {"file": store.path.name, "sha256": store.sha256},
         ],
         command=command,

@@ -46,6 +46,16 @@ def small_run(tmp_path_factory: pytest.TempPathFactory) -> Path:
     return folder / "run"
 
 
+@pytest.fixture(scope="session")
+def vae_run(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A finished run of a small autoencoder, to be read only; its frames and recipe lie beside."""
+    from tests.frames import train_vae
+
+    folder = tmp_path_factory.mktemp("vae")
+    _reset()
+    return train_vae(folder)
+
+
 @pytest.fixture(scope="module")
 def clone(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """A recipe in folders named as those of the project are."""

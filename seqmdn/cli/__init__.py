@@ -1,4 +1,4 @@
-"""The command ``seqmdn``: a file for each of compare, fit, evaluate and sample."""
+"""The command ``seqmdn``: a file for each of compare, fit, evaluate, sample and encode."""
 
 __all__ = ["main"]
 

@@ -8,6 +8,7 @@ from typing import NoReturn
 
 import seqmdn
 from seqmdn.cli.compare import compare_command
+from seqmdn.cli.encode import encode_command
 from seqmdn.cli.evaluate import evaluate_command
 from seqmdn.cli.fit import fit_command
 from seqmdn.cli.sample import sample_command
@@ -22,6 +23,7 @@ HELP = """usage: seqmdn COMMAND ...
   fit -c FILE ...     train one model
   evaluate RUN        score a trained model on a split
   sample RUN          draw sequences from a trained model
+  encode RUN          write what a trained autoencoder sees of a store of frames
 
 `seqmdn COMMAND --help` says more. --debug shows where in the code an error arose."""
 
@@ -36,6 +38,7 @@ def main(arguments: Sequence[str] | None = None) -> None:
         "fit": fit_command,
         "evaluate": evaluate_command,
         "sample": sample_command,
+        "encode": encode_command,
     }
     if words[:1] in ([], ["--help"], ["-h"]):
         print(HELP)

@@ -10,10 +10,27 @@ from typing import Any
 from seqmdn.cli.words import command_parser, counting
 from seqmdn.data import decode
 from seqmdn.data.sound import PAUSE, save_sound, sound_form
-from seqmdn.export import SOUND, check_ending, save_sequences, save_writing
+from seqmdn.export import (
+    SOUND,
+    check_ending,
+    save_sequences,
+    save_single_frames,
+    save_writing,
+)
 from seqmdn.generation import bias
 from seqmdn.heads import JointHead
-from seqmdn.runs import Run, draw, load_run, look_along, read_prime, read_style, stream_draws
+from seqmdn.models import FrameVAE
+from seqmdn.runs import (
+    Run,
+    draw,
+    draw_frames,
+    load_run,
+    look_along,
+    read_prime,
+    read_style,
+    reconstruct_frames,
+    stream_draws,
+)
 
 __all__ = ["sample_command"]
 
@@ -70,10 +87,11 @@ def sample_command(words: list[str]) -> None:
     parser.add_argument("--temperature", type=float, help="all of them at once")
     parser.add_argument(
         "--show",
-        choices=["drawn", "attention", "density"],
+        choices=["drawn", "attention", "density", "reconstructed"],
         default="drawn",
-        help="of strokes, in .png or .svg: what is drawn; or of the first, the weights of the "
-        "text's characters, or the density of each point given those before",
+        help="what is drawn; or of strokes, in .png or .svg, of the first one the weights of the "
+        "text's characters, or the density of each point given those before; or of the frames of "
+        "an autoencoder real ones and their reconstructions",
     )
     parser.add_argument(
         "--alone", action="store_true", help="show no real sequences beside what is drawn"
@@ -82,6 +100,9 @@ def sample_command(words: list[str]) -> None:
     parser.add_argument("--data", type=Path, help="another store than the one it was trained on")
     options = parser.parse_args(words)
     run = load_run(options.run, options.data)
+    if isinstance(run.model, FrameVAE) or options.show == "reconstructed":
+        _frames(options, parser, run)
+        return
     style = None if options.style is None else read_style(run, options.style, options.split)
     check_ending(options.out, run.data.store)
     asked = {
@@ -111,6 +132,29 @@ def sample_command(words: list[str]) -> None:
         options.out, drawn, beside, store, run.checkpoint, command, titles, run.data.names
     )
     print(f"{options.num} sequences of {drawn.values.shape[1]} frames: {options.out}")
+
+
+def _frames(options: argparse.Namespace, parser: argparse.ArgumentParser, run: Run) -> None:
+    """Write single frames, which only some options are for."""
+    for_frames = {"run", "num", "out", "split", "show", "alone", "seed", "data"}
+    others = [
+        f"--{name}"
+        for name, value in vars(options).items()
+        if name not in for_frames and value != parser.get_default(name)
+    ]
+    if options.show not in ("drawn", "reconstructed"):
+        others.append(f"--show {options.show}")
+    if others:
+        raise ValueError(
+            f"expected no {others[0]} for a model of single frames, found it: leave it out"
+        )
+    if options.show == "reconstructed":
+        made, real = reconstruct_frames(run, options.num, options.split)
+    else:
+        made, real = draw_frames(run, options.num, options.split, options.seed)
+    rows = {options.show: made} if options.alone else {"real": real, options.show: made}
+    save_single_frames(options.out, rows, run.data.store)
+    print(f"{options.num} frames, {options.show}: {options.out}")
 
 
 def _stream(options: argparse.Namespace, run: Run, asked: dict[str, Any]) -> None:

@@ -8,6 +8,7 @@ from jsonargparse import Namespace
 from seqmdn.comparison.tasks import Task
 from seqmdn.configuration import fit_parser
 from seqmdn.data import SPLITS, SequenceDataModule
+from seqmdn.models import DensityModel, FrameModel
 
 __all__ = ["check_tasks", "difference", "parameters", "possible"]
 
@@ -74,7 +75,13 @@ def _checked(tasks: Sequence[Task]) -> tuple[dict[str, int], dict[str, str]]:
                 "compared on the same numbers only: give them one store, noise and unit"
             )
         try:
-            sizes[task.model] = parameters(config, data.features, data.context)
+            model = _built(config, data.features, data.context)
+            if not isinstance(model, FrameModel):
+                raise ValueError(
+                    f"a {type(model).__name__} draws no sequences to show beside real ones: train "
+                    "it by seqmdn fit"
+                )
+            sizes[task.model] = _trainable(model)
         except ValueError as error:
             wrong[task.model] = f"{error}"
     for data in modules.values():
@@ -93,9 +100,7 @@ def parameters(config: Namespace, features: int, context: int) -> int:
     Raises:
         ValueError: If there is no such model.
     """
-    part = Namespace(data=config.data, model=config.model)
-    model = fit_parser().instantiate(part).model(features, context)
-    return sum(each.numel() for each in model.parameters() if each.requires_grad)
+    return _trainable(_built(config, features, context))
 
 
 def difference(expected: Mapping[str, Any], found: Mapping[str, Any]) -> str | None:
@@ -136,3 +141,13 @@ def _scored_on(config: Namespace, data: SequenceDataModule) -> dict[str, Any]:
     noise = options.get("noise")
     shown = noise.as_dict() if isinstance(noise, Namespace) else noise
     return {"sha256": described["test"]["sha256"], "noise": shown, "unit": data.unit, **sizes}
+
+
+def _built(config: Namespace, features: int, context: int) -> DensityModel:
+    part = Namespace(data=config.data, model=config.model)
+    model: DensityModel = fit_parser().instantiate(part).model(features, context)
+    return model
+
+
+def _trainable(model: DensityModel) -> int:
+    return sum(each.numel() for each in model.parameters() if each.requires_grad)

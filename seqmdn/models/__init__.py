@@ -3,7 +3,17 @@
 from seqmdn.models.frames import FrameModel
 from seqmdn.models.model import DensityBatch, DensityModel
 from seqmdn.models.sequence import SequenceModel
+from seqmdn.models.vae import FrameVAE, encoder_sha256
 from seqmdn.models.vrnn import VRNN
 from seqmdn.models.world import WorldModel
 
-__all__ = ["VRNN", "DensityBatch", "DensityModel", "FrameModel", "SequenceModel", "WorldModel"]
+__all__ = [
+    "VRNN",
+    "DensityBatch",
+    "DensityModel",
+    "FrameModel",
+    "FrameVAE",
+    "SequenceModel",
+    "WorldModel",
+    "encoder_sha256",
+]

@@ -7,9 +7,10 @@ A data set says how it wants to be seen in ``attributes``, a mapping such as a s
 
 - ``kind``: ``"image"`` (pixels in reading order, however many a frame), ``"strokes"`` (frames
   ``[dx, dy, end, ...]``, the pen lifted after a frame with ``end`` = 1; what follows is not drawn),
-  ``"audio"`` (a waveform, cut into frames) or ``"series"``, the default;
-- ``height`` and ``width``, needed for images, and ``levels``: their values lie between 0 and that
-  (without it, between the extremes of the first row);
+  ``"audio"`` (a waveform, cut into frames) or ``"series"``, the default; ``"frames"`` (each of them
+  a picture of levels from 0 to 255) are for :func:`save_frames` alone;
+- ``height`` and ``width``, needed for images and frames, and ``levels``: the values of images lie
+  between 0 and that (without it, between the extremes of the first row);
 - ``features``: their names; ``unit``: the unit of their values;
 - ``sample_rate``: frames (audio: samples of the waveform) a second, or ``step``: what a frame is;
 - ``y_axis``: ``"down"`` (default, as pens and screens count) or ``"up"``, for strokes;
@@ -34,6 +35,7 @@ __all__ = [
     "image_grid",
     "pareto_figure",
     "save_attention",
+    "save_frames",
     "save_pen_gif",
     "save_pen_svg",
     "save_samples",
@@ -52,6 +54,7 @@ from seqmdn.plotting.calibration import CalibrationSummary, calibration_figure
 from seqmdn.plotting.cells import image_grid
 from seqmdn.plotting.comparison import ModelSummary, comparison_figure
 from seqmdn.plotting.curves import CurveSummary, curves_figure
+from seqmdn.plotting.frames import save_frames
 from seqmdn.plotting.page import check_ending
 from seqmdn.plotting.pareto import CostSummary, pareto_figure
 from seqmdn.plotting.pen import save_pen_svg

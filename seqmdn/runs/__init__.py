@@ -9,9 +9,11 @@ the file alone, and is read with ``weights_only=True``: nothing in it is execute
 from seqmdn.runs.clip import read_prime
 from seqmdn.runs.curves import learning_clock, learning_curve
 from seqmdn.runs.drawing import Stream, draw, stream_draws
+from seqmdn.runs.encoding import encode_frames
 from seqmdn.runs.fitting import Interrupted, Report, fit
+from seqmdn.runs.frames import draw_frames, reconstruct_frames, require_vae
 from seqmdn.runs.looking import Writing, look_along
-from seqmdn.runs.run import Run, load_run
+from seqmdn.runs.run import Run, load_run, origin_of_checkpoint
 from seqmdn.runs.scoring import device_name, evaluate, score, versions
 from seqmdn.runs.style import read_style
 
@@ -23,14 +25,19 @@ __all__ = [
     "Writing",
     "device_name",
     "draw",
+    "draw_frames",
+    "encode_frames",
     "evaluate",
     "fit",
     "learning_clock",
     "learning_curve",
     "load_run",
     "look_along",
+    "origin_of_checkpoint",
     "read_prime",
     "read_style",
+    "reconstruct_frames",
+    "require_vae",
     "score",
     "stream_draws",
     "versions",

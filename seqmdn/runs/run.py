@@ -6,10 +6,10 @@ from typing import Any
 
 from seqmdn.checkpoints import check_classes, load_weights, read_checkpoint
 from seqmdn.configuration import model_parser
-from seqmdn.data import SequenceDataModule
+from seqmdn.data import SequenceDataModule, file_sha256
 from seqmdn.models import DensityModel
 
-__all__ = ["Run", "checkpoint_of", "load_run"]
+__all__ = ["Run", "checkpoint_of", "load_run", "origin_of_checkpoint"]
 
 
 @dataclass
@@ -65,3 +65,11 @@ def load_run(source: Path, data: Path | None = None) -> Run:
 def checkpoint_of(source: Path) -> Path:
     """Return the checkpoint of the lowest validation NLL of a run's folder, or the file itself."""
     return source / "checkpoints" / "best.ckpt" if source.is_dir() else source
+
+
+def origin_of_checkpoint(checkpoint: Path) -> dict[str, str]:
+    """Name a checkpoint as a store does: ``RUN/checkpoints/best.ckpt``, and its SHA-256."""
+    # The checkpoints of all runs have the same names.
+    of_run = checkpoint.resolve().parent.name == "checkpoints"
+    name = Path(*checkpoint.resolve().parts[-3:] if of_run else [checkpoint.name])
+    return {"file": name.as_posix(), "sha256": file_sha256(checkpoint)}

@@ -77,6 +77,12 @@ def test_other_numbers_of_one_store_are_refused(recipe: Path, grid: str, message
         swept(recipe, grid)
 
 
+def test_what_draws_no_sequences_is_refused(vae_run: Path) -> None:
+    recipe = vae_run.parent / "recipe"
+    with pytest.raises(ValueError, match="vae: a FrameVAE draws no sequences .* by seqmdn fit"):
+        check_tasks(plan(recipe, ["vae"], 1, recipe / "out", []))
+
+
 def test_what_scores_do_not_depend_on_may_differ(recipe: Path) -> None:
     assert len(swept(recipe, "data.batch_size=4,5", "data.window=3,null")) == 4
 
