@@ -8,6 +8,7 @@ __all__ = [
     "Identity",
     "Logit",
     "Noise",
+    "Part",
     "Partial",
     "PenDrawing",
     "Pieces",
@@ -21,6 +22,8 @@ __all__ = [
     "decode",
     "encode",
     "file_sha256",
+    "join_parts",
+    "link_parts",
     "read_pen_file",
     "simplify",
     "stroke_frames",
@@ -32,6 +35,7 @@ from seqmdn.data.layout import SPLITS
 from seqmdn.data.modules import SequenceDataModule
 from seqmdn.data.noise import GaussianLatents, Noise, UniformDequantise
 from seqmdn.data.partial import Partial
+from seqmdn.data.parts import Part, join_parts, link_parts
 from seqmdn.data.pen_files import PenDrawing, read_pen_file
 from seqmdn.data.pieces import Pieces
 from seqmdn.data.store import Store
