@@ -4,8 +4,8 @@ from __future__ import annotations
 
 __all__ = ["Rollout", "Step", "play", "rollout"]
 
-from collections.abc import Iterator
-from typing import Any, NamedTuple
+from collections.abc import Iterable, Iterator
+from typing import Any, NamedTuple, Self
 
 import numpy as np
 from numpy.typing import NDArray
@@ -45,6 +45,17 @@ class Rollout(NamedTuple):
     rewards: NDArray[np.float32]
     ends: NDArray[np.bool_]
 
+    @classmethod
+    def gather(cls, steps: Iterable[Step]) -> Self:
+        """Gives the steps of an episode as a whole."""
+        frames, actions, rewards, ends = zip(*steps, strict=True)
+        return cls(
+            np.stack(frames),
+            np.stack(actions),
+            np.asarray(rewards, np.float32),
+            np.asarray(ends, np.bool_),
+        )
+
 
 def play(environment: Any, policy: Policy, seed: int, steps: int = 1000) -> Iterator[Step]:
     """Plays one episode, and gives its steps one by one; nothing of them is kept.
@@ -77,13 +88,7 @@ def play(environment: Any, policy: Policy, seed: int, steps: int = 1000) -> Iter
 
 def rollout(environment: Any, policy: Policy, seed: int, steps: int = 1000) -> Rollout:
     """Plays one episode, and gives it as a whole; arguments as of :func:`play`."""
-    frames, actions, rewards, ends = zip(*play(environment, policy, seed, steps), strict=True)
-    return Rollout(
-        np.stack(frames),
-        np.stack(actions),
-        np.asarray(rewards, np.float32),
-        np.asarray(ends, np.bool_),
-    )
+    return Rollout.gather(play(environment, policy, seed, steps))
 
 
 def _check_action(action: NDArray[np.float32], space: Any) -> None:
