@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-__all__ = ["parse_shares", "split_percent", "split_shares"]
+__all__ = ["parse_shares", "split_last", "split_percent", "split_shares"]
 
 import argparse
 import math
@@ -11,6 +11,16 @@ from collections.abc import Iterable, Sequence
 import numpy as np
 
 from seqmdn.data import SPLITS
+
+
+def split_last(count: int, valid: int, test: int) -> list[str]:
+    """Gives each of some sequences its split by its place: train, then valid, the last ones test.
+
+    Example:
+        >>> split_last(4, valid=1, test=2)
+        ['train', 'valid', 'test', 'test']
+    """
+    return ["train"] * (count - valid - test) + ["valid"] * valid + ["test"] * test
 
 
 def split_shares(

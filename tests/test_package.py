@@ -26,6 +26,7 @@ FLOORS = [
     "compare",
     "comparison",
     "export",
+    "environments",
     "runs",
     "transfer",
     "configuration",

@@ -8,6 +8,7 @@ __all__ = [
     "Identity",
     "Logit",
     "Noise",
+    "Part",
     "Partial",
     "PenDrawing",
     "Pieces",
@@ -21,17 +22,21 @@ __all__ = [
     "decode",
     "encode",
     "file_sha256",
+    "join_parts",
+    "link_parts",
     "read_pen_file",
     "simplify",
     "stroke_frames",
 ]
 
+from typing import TYPE_CHECKING, Any
+
 from seqmdn.data.batch import Batch, collate
 from seqmdn.data.checksum import file_sha256
 from seqmdn.data.layout import SPLITS
-from seqmdn.data.modules import SequenceDataModule
 from seqmdn.data.noise import GaussianLatents, Noise, UniformDequantise
 from seqmdn.data.partial import Partial
+from seqmdn.data.parts import Part, join_parts, link_parts
 from seqmdn.data.pen_files import PenDrawing, read_pen_file
 from seqmdn.data.pieces import Pieces
 from seqmdn.data.store import Store
@@ -39,3 +44,17 @@ from seqmdn.data.strokes import simplify, stroke_frames
 from seqmdn.data.text import decode, encode
 from seqmdn.data.transforms import Chain, Identity, Logit, Standardise, Transform
 from seqmdn.data.writer import StoreWriter
+
+if TYPE_CHECKING:
+    from seqmdn.data.modules import SequenceDataModule
+
+
+def __getattr__(name: str) -> Any:
+    # Lightning takes seconds to import, and whoever writes or reads a store does without it: the
+    # processes that collect one are many.
+    if name == "SequenceDataModule":
+        from seqmdn.data.modules import SequenceDataModule
+
+        globals()[name] = SequenceDataModule
+        return SequenceDataModule
+    raise AttributeError(f"module {__name__!r} has no attribute {name!r}")

@@ -10,6 +10,7 @@ __all__ = [
     "Array",
     "check_finite",
     "check_layout",
+    "library_versions",
     "read_attributes",
     "split_number",
 ]
@@ -40,6 +41,27 @@ _TYPES = {
     "split": "int8",
     "text": "strings",
 }
+
+
+_COMPACT = (
+    60_000 // 16
+)  # names, 16 bytes each: a file of the oldest kind keeps up to 64 KiB of them
+
+
+def library_versions(names: int, views: bool = False) -> tuple[str, str] | None:
+    """Gives the versions of HDF5 whose ways of keeping things a new file may use.
+
+    An attribute of more names than fit into the header of a file of the oldest kind is kept outside
+    of it, which HDF5 can do since its version 1.8, and views of other files since 1.10. Files that
+    need neither stay of the oldest kind.
+
+    Args:
+        names: The most that an attribute holds.
+        views: Whether datasets are views of other files.
+    """
+    if names <= _COMPACT:
+        return None  # views raise the version of their own message alone
+    return ("v108", "v110" if views else "v108")
 
 
 def read_attributes(path: Path, file: h5py.File) -> dict[str, Any]:
@@ -93,6 +115,7 @@ def check_layout(
                 f"{path}: expected {name!r} to be {_TYPES[name]} with {dimensions} dimensions, "
                 f"found {dataset.dtype} of shape {dataset.shape}: {again}"
             )
+        _check_view(path, dataset)
     frames = file["values"].shape[0]
     offsets: NDArray[np.int64] = file["offsets"][:]
     splits: NDArray[np.int8] = file["split"][:]
@@ -140,6 +163,18 @@ def check_finite(frames: Array, names: Sequence[str], where: str, start: int = 0
             f"{frame + start}, feature {names[feature]!r} ({np.count_nonzero(~finite)} such "
             "values): mend or leave out the sequence"
         )
+
+
+def _check_view(path: Path, dataset: h5py.Dataset) -> None:
+    """Refuses a view of files that are gone: HDF5 would give the fill value, and say nothing."""
+    if not dataset.is_virtual:
+        return
+    for source in dataset.virtual_sources():
+        if not (path.parent / source.file_name).is_file():
+            raise ValueError(
+                f"{path}: expected the file that it shows at {path.parent / source.file_name}, "
+                "found none: keep the two together, or prepare the store again"
+            )
 
 
 def _ends(offsets: NDArray[np.int64]) -> str:

@@ -24,6 +24,7 @@ from seqmdn.data.layout import (
 )
 
 _CACHE = 64 * 2**20  # bytes of decompressed chunks
+_READS = 64  # of a view of other files, before those it has opened are closed
 
 
 class Store:
@@ -58,6 +59,7 @@ class Store:
         self._file: h5py.File | None = None
         self._datasets: dict[str, h5py.Dataset] = {}
         self._process = 0
+        self._reads = 0
         self._identity: tuple[int, int] | None = None
         self._sha256: str | None = None
         try:
@@ -197,13 +199,15 @@ class Store:
                 "name: start again with the new data"
             )
         self._file, self._identity, self._process = file, identity, os.getpid()
+        self._open_datasets(self._file)
+        return self._file
+
+    def _open_datasets(self, file: h5py.File) -> None:
+        self._datasets = {}  # closes them: opened twice, a dataset is still the same one to HDF5
         # HDF5 caches chunks for as long as a dataset is open.
         self._datasets = {
-            key: self._file[key]
-            for key in ("values", "context", "observed", "text")
-            if key in self._file
+            key: file[key] for key in ("values", "context", "observed", "text") if key in file
         }
-        return self._file
 
     def _length(self, index: int) -> int:
         if not 0 <= index < len(self):
@@ -231,8 +235,13 @@ class Store:
         return text
 
     def _rows(self, name: str, rows: slice, index: int) -> Any:
-        self._open()
+        file = self._open()
         try:
+            # A view keeps every file open that it has read from, and a process may open few.
+            if self._datasets[name].is_virtual:
+                self._reads += 1
+                if self._reads % _READS == 0:
+                    self._open_datasets(file)
             array = self._datasets[name][rows]
         except OSError as error:
             raise ValueError(

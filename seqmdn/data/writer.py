@@ -22,6 +22,7 @@ from seqmdn.data.layout import (
     VERSION,
     Array,
     check_finite,
+    library_versions,
     split_number,
 )
 
@@ -30,7 +31,6 @@ Attribute = str | bool | int | float | NDArray[Any]
 _PENDING = 2**20  # bytes of values that wait to be written
 _CHUNK = 64 * 2**10  # bytes: small enough for a short window, large enough to compress
 _LARGEST = 60_000  # bytes: HDF5 keeps an attribute in a header of at most 64 KiB
-_MOST = _LARGEST // 16  # names: it keeps a reference of 16 bytes to each
 
 
 class StoreWriter:
@@ -202,7 +202,8 @@ class StoreWriter:
     def __enter__(self) -> Self:
         self.path.parent.mkdir(parents=True, exist_ok=True)
         try:
-            self._file = h5py.File(self._partial, "x")
+            versions = library_versions(max(map(len, self._names.values())))
+            self._file = h5py.File(self._partial, "x", libver=versions)
             for key, value in self._attributes.items():
                 self._file.attrs[key] = value
             for key, names in self._names.items():
@@ -283,9 +284,9 @@ class StoreWriter:
 
 def _check_names(what: str, names: Sequence[str], least: int) -> list[str]:
     listed = [names] if isinstance(names, str) else list(names)
-    if not least <= len(listed) <= _MOST:
+    if len(listed) < least:
         raise ValueError(
-            f"StoreWriter expected {what} to be {least} to {_MOST} names, found {len(listed)}"
+            f"StoreWriter expected {what} to be {least} names or more, found {len(listed)}"
         )
     if len(set(listed)) != len(listed) or not all(listed):
         raise ValueError(
@@ -339,7 +340,7 @@ def _create(
         shape=(0, features),
         maxshape=(None, features),
         dtype=dtype,
-        chunks=(_CHUNK // (4 * features), features),
+        chunks=(max(1, _CHUNK // (4 * features)), features),
         compression="gzip",
         shuffle=True,
         track_times=False,
