@@ -105,7 +105,9 @@ class MixtureHead(nn.Module):
         if covariance == "full":
             self.register_buffer("lower", torch.tril_indices(D, D), persistent=False)
         own = None
-        if not factorised and factor == "emitted" and covariance in ("diagonal", "lowrank"):
+        if factorised:
+            own = component_columns(K, [1, 1])  # of each feature
+        elif factor == "emitted" and covariance in ("diagonal", "lowrank"):
             own = component_columns(K, [D, D, D * self.rank])
         self.register_buffer("own", own, persistent=False)
         self._reset()
@@ -165,6 +167,10 @@ class MixtureHead(nn.Module):
             drawn: Tensor = distribution.tempered(mixing, scale).sample()
             return drawn
         raw = linalg.widen(self.projection(h))
+        if self.factorised:
+            # A feature's logits, means and diagonals in one row: it is a frame of its own.
+            each = raw.unflatten(-1, (3, self.features, -1)).movedim(-3, -2).flatten(-2)
+            return draw_component(each, self.own, 1, self.floor, mixing, scale).squeeze(-1)
         return draw_component(raw, self.own, self.features, self.floor, mixing, scale)
 
     @torch.no_grad()
