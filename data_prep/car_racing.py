@@ -7,7 +7,8 @@ and whether the episode ended there (the lap finished or the playfield left; bei
 
 An episode follows from the seed, its number and the policy alone: the store is the same, whatever
 the number of workers and however often it was interrupted. The last 5 % of the episodes are for
-the test and the 5 % before them for validation, at least one each where there are three or more.
+the test and the 5 % before them for validation; of fewer than a hundred five each, or a fifth if
+that is less.
 
 While it is collected, the store shows the episodes that are there, and ``OUT.episodes`` holds them.
 Ctrl-C or a kill loses only those under way: the same command goes on, and a larger
@@ -45,7 +46,7 @@ from data_prep.episodes import Episodes
 from data_prep.frame_stores import frame_writer
 from data_prep.sources import origin
 from seqmdn.data import Store
-from seqmdn.environments import Brownian, Policy, Rollout, load_policy, make_car_racing, play
+from seqmdn.environments import Brownian, Policy, Rollout, make_car_racing, play
 from seqmdn.environments.car_racing import HIGH, LOW, NAME
 
 _TOLD = 50  # steps
@@ -98,7 +99,11 @@ class Player(NamedTuple):
 
 def make_policy(policy: str) -> Policy:
     """Gives the policy of this name, or of this file."""
-    return Brownian(LOW, HIGH) if policy == "random" else load_policy(policy)
+    if policy == "random":
+        return Brownian(LOW, HIGH)
+    from seqmdn.worlds import load_agent  # which takes seconds, and whoever drives at random waits
+
+    return load_agent(Path(policy))
 
 
 def episode_seed(seed: int, number: int) -> int:

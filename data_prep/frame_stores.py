@@ -10,6 +10,7 @@ from typing import Any
 
 from seqmdn.data import StoreWriter
 from seqmdn.environments import ACTIONS
+from seqmdn.environments.car_racing import HIGH, LOW
 from seqmdn.environments.frames import CHANNELS, SIZE
 
 _CHANNELS = ("red", "green", "blue")
@@ -51,6 +52,8 @@ def frame_writer(
             "width": SIZE,
             "channels": CHANNELS,
             "levels": 256,
+            "action_low": LOW,
+            "action_high": HIGH,
             **(attributes or {}),
         },
         **of,

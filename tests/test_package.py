@@ -26,6 +26,7 @@ FLOORS = [
     "compare",
     "comparison",
     "export",
+    "worlds",
     "environments",
     "runs",
     "transfer",

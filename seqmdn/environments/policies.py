@@ -2,11 +2,9 @@
 
 from __future__ import annotations
 
-__all__ = ["Brownian", "Policy", "load_policy"]
+__all__ = ["Brownian", "Policy"]
 
-import os
 from collections.abc import Sequence
-from pathlib import Path
 from typing import Protocol
 
 import numpy as np
@@ -21,8 +19,8 @@ class Policy(Protocol):
     def begin(self, seed: int) -> None:
         """Starts an episode; all that is random in it follows from the seed."""
 
-    def __call__(self, frame: Frame) -> NDArray[np.float32]:  # (64, 64, 3) -> (A,)
-        """Gives the action that follows a frame."""
+    def __call__(self, frame: Frame, reward: float = 0.0) -> NDArray[np.float32]:  # (A,)
+        """Gives the action that follows a frame (64, 64, 3) and the reward of arriving at it."""
 
 
 class Brownian:
@@ -63,7 +61,7 @@ class Brownian:
     def begin(self, seed: int) -> None:
         self._rng, self._action = np.random.default_rng(seed), None
 
-    def __call__(self, frame: Frame | None = None) -> NDArray[np.float32]:
+    def __call__(self, frame: Frame | None = None, reward: float = 0.0) -> NDArray[np.float32]:
         if self._rng is None:
             raise ValueError("expected begin(seed) before the first action, found none")
         if self._action is None:
@@ -72,22 +70,3 @@ class Brownian:
             step = self.scale * self._rng.standard_normal(self.low.shape)
             self._action = np.clip(self._action + step, self.low, self.high)
         return self._action.astype(np.float32)
-
-
-def load_policy(path: str | os.PathLike[str]) -> Policy:
-    """Loads a saved policy.
-
-    Raises:
-        FileNotFoundError: If there is no such file.
-        ValueError: If it is no policy.
-    """
-    path = Path(path)
-    if not path.is_file():
-        raise FileNotFoundError(
-            f"expected a policy file at {path}, found none: give 'random', or the file of a "
-            "trained policy"
-        )
-    raise ValueError(
-        f"{path}: expected a policy file, found something else: give 'random', or the file of a "
-        "trained policy"
-    )

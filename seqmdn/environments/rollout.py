@@ -76,9 +76,10 @@ def play(environment: Any, policy: Policy, seed: int, steps: int = 1000) -> Iter
     frame, _ = environment.reset(seed=seed)
     # Under the same seed the policy would draw the numbers that the track is made of.
     policy.begin(int(np.random.SeedSequence([seed, 1]).generate_state(1)[0]))
-    yield Step(frame, np.zeros(space.shape, np.float32), 0.0, False)
+    reward = 0.0
+    yield Step(frame, np.zeros(space.shape, np.float32), reward, False)
     for _ in range(steps):
-        action = np.asarray(policy(frame), np.float32)
+        action = np.asarray(policy(frame, float(reward)), np.float32)
         _check_action(action, space)
         frame, reward, end, cut, _ = environment.step(action)
         yield Step(frame, action, float(reward), bool(end))

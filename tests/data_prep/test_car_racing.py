@@ -152,7 +152,7 @@ def test_a_store_that_is_there_is_left_as_it_is(
         (["--seed", "-1"], "a seed of 0 or more, found -1"),
         (["--workers", "0", "--episodes", "4"], "1 worker or more, found 0"),
         (["--policy", "none.npz"], "a policy file at none.npz, found none"),
-        (["--policy", __file__], "expected a policy file, found"),
+        (["--policy", __file__], "expected a policy file that save_agent wrote, found"),
     ],
 )
 def test_other_wishes_are_refused(alone: Path, more: list[str], message: str) -> None:

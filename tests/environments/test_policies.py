@@ -1,11 +1,9 @@
 """Policies: random walks within bounds, the same ones from the same seed."""
 
-from pathlib import Path
-
 import numpy as np
 import pytest
 
-from seqmdn.environments import Brownian, load_policy
+from seqmdn.environments import Brownian
 
 
 def walk(policy: Brownian, seed: int, steps: int) -> np.ndarray:
@@ -61,11 +59,3 @@ def test_other_bounds_are_refused(arguments: tuple, message: str) -> None:
 def test_no_action_before_an_episode() -> None:
     with pytest.raises(ValueError, match=r"expected begin\(seed\) before the first action"):
         Brownian([0], [1])(None)
-
-
-def test_another_file_is_no_policy(tmp_path: Path) -> None:
-    with pytest.raises(FileNotFoundError, match="expected a policy file at .*found none"):
-        load_policy(tmp_path / "none.npz")
-    (tmp_path / "a.npz").write_bytes(b"")
-    with pytest.raises(ValueError, match="expected a policy file, found"):
-        load_policy(tmp_path / "a.npz")

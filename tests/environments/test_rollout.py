@@ -8,8 +8,8 @@ from tests.environments.walk import Told, Walk
 
 
 def test_each_row_is_of_one_frame() -> None:
-    environment = Walk()
-    frames, actions, rewards, ends = rollout(environment, Told(), seed=3, steps=5)
+    environment, policy = Walk(), Told()
+    frames, actions, rewards, ends = rollout(environment, policy, seed=3, steps=5)
     assert (frames.shape, frames.dtype) == ((6, 64, 64, 3), np.uint8)
     assert frames[:, 0, 0, 0].tolist() == [0, 1, 2, 3, 4, 5]
     # Row t: what was done after frame t - 1, and what it brought.
@@ -17,6 +17,7 @@ def test_each_row_is_of_one_frame() -> None:
     np.testing.assert_allclose(actions[1:, 0], np.arange(5) / 100)
     np.testing.assert_allclose(actions[1:, 1], 0.5)
     assert rewards.tolist() == [0, 1, 2, 3, 4, 5]
+    assert policy.rewards == [0, 1, 2, 3, 4], "a policy knows the reward of what it sees"
     assert (actions.dtype, rewards.dtype, ends.dtype) == (np.float32, np.float32, np.bool_)
     assert not ends.any()
 
@@ -62,7 +63,7 @@ def test_playing_keeps_nothing() -> None:
 )
 def test_another_action_is_refused(action: list, found: str) -> None:
     class Wrong(Told):
-        def __call__(self, frame: np.ndarray) -> np.ndarray:
+        def __call__(self, frame: np.ndarray, reward: float) -> np.ndarray:
             return np.array(action)
 
     environment = Walk()

@@ -31,12 +31,13 @@ class Walk:
 
 
 class Told:
-    """Acts by what it sees, and notes its seed."""
+    """Acts by what it sees, and notes its seed and what it is given."""
 
     seed: int | None = None
 
     def begin(self, seed: int) -> None:
-        self.seed = seed
+        self.seed, self.rewards = seed, []
 
-    def __call__(self, frame: np.ndarray) -> np.ndarray:
+    def __call__(self, frame: np.ndarray, reward: float) -> np.ndarray:
+        self.rewards.append(reward)
         return np.array([frame[0, 0, 0] / 100, 0.5])

@@ -11,7 +11,7 @@ from seqmdn.forecasting import forecast
 from seqmdn.runs import load_run
 from tests.recipes.scripts import ROOT, script
 from tests.small import train
-from tests.worlds import write_world_recipe, write_worlds
+from tests.small_worlds import write_world_recipe, write_worlds
 
 
 @pytest.fixture(scope="module")

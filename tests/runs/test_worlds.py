@@ -13,7 +13,7 @@ from seqmdn.data import Store
 from seqmdn.models import WorldModel
 from seqmdn.runs import draw, evaluate, load_run
 from tests.small import metrics, train
-from tests.worlds import LATENTS, write_world_recipe, write_worlds
+from tests.small_worlds import LATENTS, write_world_recipe, write_worlds
 
 
 @pytest.fixture(scope="module")

@@ -12,13 +12,15 @@ SPLITS = {"train": 10, "valid": 3, "test": 4}
 LATENTS = 2
 
 
-def write_worlds(path: Path, rewards: bool = True, length: int = 9, seed: int = 3) -> Path:
+def write_worlds(
+    path: Path, rewards: bool = True, length: int = 9, seed: int = 3, latents: int = LATENTS
+) -> Path:
     """17 rollouts of at most ``length`` frames; an action moves the latents of the next frame.
 
     Latents and actions are the same with and without rewards.
     """
     rng = np.random.default_rng(seed)
-    names = [f"{name} {place}" for name in ("mu", "logvar") for place in range(LATENTS)]
+    names = [f"{name} {place}" for name in ("mu", "logvar") for place in range(latents)]
     with StoreWriter(
         path,
         [*names, "reward", "end"] if rewards else names,
@@ -33,8 +35,8 @@ def write_worlds(path: Path, rewards: bool = True, length: int = 9, seed: int = 
                 time = int(rng.integers(length // 2, length + 1))
                 action = rng.standard_normal((time, 1))
                 action[0] = 0
-                mu = (action + 0.2 * rng.standard_normal((time, LATENTS))).cumsum(axis=0)
-                logvar = rng.uniform(-4, -3, (time, LATENTS))
+                mu = (action + 0.2 * rng.standard_normal((time, latents))).cumsum(axis=0)
+                logvar = rng.uniform(-4, -3, (time, latents))
                 reward = np.rint(mu[:, :1]) / 2
                 end = np.zeros((time, 1))
                 end[-1] = time < length  # the others were cut by a limit of time
@@ -43,10 +45,10 @@ def write_worlds(path: Path, rewards: bool = True, length: int = 9, seed: int = 
     return path
 
 
-def write_world_recipe(folder: Path, store: Path, **data: Any) -> Path:
+def write_world_recipe(folder: Path, store: Path, latents: int = LATENTS, **data: Any) -> Path:
     """One recipe for stores with and without rewards."""
     folder.mkdir(parents=True, exist_ok=True)
-    noise = {"latents": LATENTS, "reward": 0.5}
+    noise = {"latents": latents, "reward": 0.5}
     base = {
         "data": {
             "class_path": "seqmdn.data.SequenceDataModule",
@@ -60,7 +62,7 @@ def write_world_recipe(folder: Path, store: Path, **data: Any) -> Path:
         "model": {
             "class_path": "seqmdn.models.WorldModel",
             "init_args": {
-                "latents": LATENTS,
+                "latents": latents,
                 "backbone": {
                     "class_path": "seqmdn.backbones.LSTMBackbone",
                     "init_args": {"hidden": 8},
