@@ -7,7 +7,7 @@ what ``OUT`` holds then becomes the folder's first part.
 
 from __future__ import annotations
 
-__all__ = ["Episodes"]
+__all__ = ["Episodes", "held_out"]
 
 import fcntl
 import json
@@ -24,7 +24,6 @@ from data_prep.splits import split_last
 from seqmdn.data import Part, Store, join_parts, link_parts
 from seqmdn.files import save_json
 
-SHARE = 20  # one in so many is for the test, and as many for validation
 _SETTINGS = "collection.json"
 _PAUSE = 10.0  # seconds between two renewals of the view
 _EFFORT = 20  # and at least as many times as long as one takes
@@ -120,7 +119,7 @@ class Episodes:
     def _arguments(self) -> tuple[list[Part], list[str], dict[str, str]]:
         parts = [self._parts[first] for first in sorted(self._parts)]
         count = sum(len(part.lengths) for part in parts)
-        few = max(1, count // SHARE) if count >= 3 else 0
+        few = held_out(count)
         return parts, split_last(count, few, few), {"command": self.command}
 
     def _check_store(self) -> int:
@@ -184,6 +183,19 @@ class Episodes:
         for ending in ("done", "new"):
             for left in self.folder.parent.glob(f".{self.folder.name}.*.{ending}"):
                 shutil.rmtree(left, ignore_errors=True)
+
+
+def held_out(count: int) -> int:
+    """Gives how many episodes are for the test, and as many for validation.
+
+    A twentieth of them; of fewer than a hundred five, or a fifth if that is less, as the error of a
+    mean over one or two episodes says nothing; none of fewer than three.
+
+    Example:
+        >>> [held_out(count) for count in (2, 3, 20, 100, 10_000)]
+        [0, 1, 4, 5, 500]
+    """
+    return 0 if count < 3 else max(count // 20, min(5, count // 5), 1)
 
 
 def _numbers(first: int, part: Part) -> range:

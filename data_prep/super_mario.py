@@ -24,8 +24,8 @@ pixel is the mean of the area that it covers), as levels 0 to 255. The context o
 buttons led to it (0 or 1), the reward for arriving at it, and whether the episode ended there (a
 life lost or the flag reached; being cut after ``--steps`` is no end). All are 0 for the first
 frame. An action is held for four of the console's frames, then kept with probability 3/4 or drawn
-anew. The last 5 % of the episodes are for the test, the 5 % before them for validation, at least
-one each where there are three or more.
+anew. The last 5 % of the episodes are for the test, the 5 % before them for validation; of
+fewer than a hundred five each, or a fifth if that is less.
 """
 
 from __future__ import annotations
@@ -121,7 +121,7 @@ def split(count: int) -> list[int]:
         >>> split(4), split(2)
         ([0, 0, 1, 2], [0, 0])
     """
-    few = max(1, count // 20) if count >= 3 else 0
+    few = max(count // 20, min(5, count // 5), 1) if count >= 3 else 0
     return [0] * (count - 2 * few) + [1] * few + [2] * few
 
 

@@ -51,9 +51,11 @@ def test_all_at_once(tmp_path: Path) -> None:
     assert Store(tmp_path / "a.h5").attributes["command"] == "play 4"
 
 
-def test_the_last_five_percent_are_for_the_test(tmp_path: Path) -> None:
-    collect(tmp_path / "a.h5", 45)
-    assert shown(tmp_path / "a.h5")[1] == [0] * 41 + [1] * 2 + [2] * 2
+def test_the_last_are_for_the_test(tmp_path: Path) -> None:
+    for count, few in ((45, 5), (11, 2), (3, 1)):
+        collect(tmp_path / f"{count}.h5", count)
+        expected = [0] * (count - 2 * few) + [1] * few + [2] * few
+        assert shown(tmp_path / f"{count}.h5")[1] == expected
     for few in (1, 2):
         collect(tmp_path / f"{few}.h5", few)
         assert shown(tmp_path / f"{few}.h5")[1] == [0] * few

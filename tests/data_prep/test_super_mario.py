@@ -13,6 +13,7 @@ from typing import Any
 import numpy as np
 import pytest
 
+from data_prep.episodes import held_out
 from data_prep.super_mario import (
     ACTIONS,
     BUTTONS,
@@ -153,3 +154,9 @@ def test_a_missing_package_says_how_to_run_it(
     with pytest.raises(SystemExit, match="^super_mario: expected 1 episode or more.*found 0, "):
         main(["--out", str(tmp_path / "a.h5"), "--episodes", "0"])
     assert list(tmp_path.iterdir()) == []
+
+
+def test_splits_are_those_of_the_other_collection() -> None:
+    for count in (1, 2, 3, 9, 10, 24, 99, 100, 140, 1000):
+        few = held_out(count)
+        assert split(count) == [0] * (count - 2 * few) + [1] * few + [2] * few
