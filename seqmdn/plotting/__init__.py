@@ -35,7 +35,9 @@ __all__ = [
     "image_grid",
     "pareto_figure",
     "save_attention",
+    "save_film",
     "save_frames",
+    "save_futures",
     "save_pen_gif",
     "save_pen_svg",
     "save_samples",
@@ -54,7 +56,9 @@ from seqmdn.plotting.calibration import CalibrationSummary, calibration_figure
 from seqmdn.plotting.cells import image_grid
 from seqmdn.plotting.comparison import ModelSummary, comparison_figure
 from seqmdn.plotting.curves import CurveSummary, curves_figure
+from seqmdn.plotting.film import save_film
 from seqmdn.plotting.frames import save_frames
+from seqmdn.plotting.futures import save_futures
 from seqmdn.plotting.page import check_ending
 from seqmdn.plotting.pareto import CostSummary, pareto_figure
 from seqmdn.plotting.pen import save_pen_svg
