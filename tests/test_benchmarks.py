@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 import torch
 
-from benchmarks import density, drawing, flows, measure, opponents, readme, streaming
+from benchmarks import density, drawing, dreams, flows, measure, opponents, readme, streaming
 from benchmarks.measure import Comparison, compare, peak_memory
 
 README = Path(density.__file__).with_name("README.md").read_text()
@@ -189,3 +189,24 @@ def test_a_real_time_factor_is_sound_by_time() -> None:
     found = streaming.line("RMDN", "nn.LSTM", Comparison(0.5, 0.25, 0.5, 0.25, 0.5, 0.4))
     assert "| 3.12 | 1.56 | 2.00 | 2.50 | 4.0 | 8.0 |" in found
     assert found.count("|") == streaming.HEADER.count("|")
+
+
+def test_the_readme_holds_every_memory_that_dreams() -> None:
+    table = README.split(dreams.BEGIN)[1].split(dreams.END)[0]
+    for name in dreams.HEADS:
+        assert f"| {name} |" in table
+
+
+@pytest.mark.parametrize("name", dreams.HEADS)
+def test_dreams_go_on_from_step_to_step(name: str) -> None:
+    dreamt = dreams.world(name, hidden=8)
+    frames: list[int] = []
+    dreamt.memory.backbone.register_forward_hook(lambda _, given, out: frames.append(len(out[0])))
+    dreams.dreaming(dreamt, dreams=5, steps=3)()
+    assert frames == [5] * 4, "the first frame and three more"
+
+
+def test_latents_and_frames_are_those_of_a_second() -> None:
+    found = dreams.line("RMDN, joint", Comparison(0.5, 128.0, 0.5, 128.0, 256.0, 250.0))
+    assert "| 5.00 | 51,200 | 200 | 256 | 250 |" in found
+    assert found.count("|") == dreams.HEADER.count("|")
