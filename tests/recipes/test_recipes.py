@@ -14,6 +14,7 @@ from seqmdn.comparison import grid_tables
 from tests.data_prep import sounds
 from tests.data_prep.test_iam_ondb import write_tree
 from tests.frames import write_frames
+from tests.small_worlds import write_worlds
 
 ROOT = Path(__file__).parents[2]
 RECIPES = sorted(path.parent for path in ROOT.glob("recipes/*/*/base.yaml"))
@@ -36,8 +37,9 @@ MADE_UP = {
     "blizzard": (blizzard.prepare, sounds.blizzard),
     "accent": (accent.prepare, sounds.accent),
 }
-# Of single frames: models without a backbone and a head. Each stands for its store.
-OF_FRAMES = {"car_racing_frames": "car_racing_record"}
+# What is collected or encoded for them stands here for what makes it.
+STORES = {"car_racing_frames": "car_racing_record", "car_racing": "car_racing_latents"}
+OF_FRAMES = {"car_racing_frames"}  # models of single frames, without a backbone and a head
 
 
 def named(recipe: Path) -> str:
@@ -68,9 +70,9 @@ def test_fits_evaluates_and_samples(
         request.getfixturevalue("data_root")
     monkeypatch.chdir(clone)
     of_frames = recipe.name in OF_FRAMES
-    store = clone / f"data/{OF_FRAMES.get(recipe.name, recipe.name)}.h5"
-    if of_frames and not store.exists():
-        write_frames(store, answers=())
+    store = clone / f"data/{STORES.get(recipe.name, recipe.name)}.h5"
+    if recipe.name in STORES and not store.exists():
+        write_frames(store, ()) if of_frames else write_worlds(store, latents=32)
     if recipe.name in MADE_UP and not store.exists():
         prepare, make = MADE_UP[recipe.name]
         prepare(make(tmp_path / "raw"), store)

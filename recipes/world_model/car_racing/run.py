@@ -1,0 +1,24 @@
+"""Collect, see, remember, look, act: all stages of a world model of CarRacing, one after another.
+
+Each stage is skipped where its result is there, and goes on where it was stopped:
+
+    python recipes/world_model/car_racing/run.py --scale tiny
+"""
+
+from act import act
+from collect import collect
+from look import look
+from remember import remember
+from see import see
+from stages import Stage, stage
+
+
+def every(at: Stage) -> None:
+    """Run all stages of a world model of CarRacing, one after another."""
+    for each in (collect, see, remember, look, act):
+        print(f"\n== {each.__name__}", flush=True)
+        each(at)
+
+
+if __name__ == "__main__":
+    stage(every)
