@@ -6,7 +6,8 @@ from typing import Any
 
 import numpy as np
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
-from stages import Scale, Stage, stage
+from scales import Scale
+from stages import Stage, stage
 
 from seqmdn.environments import ACTIONS, Brownian, Player, make_car_racing, play, summary
 from seqmdn.files import save_json
