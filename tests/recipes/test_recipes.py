@@ -4,6 +4,8 @@ import json
 import re
 from pathlib import Path
 
+import h5py
+import numpy as np
 import pytest
 import yaml
 
@@ -11,6 +13,8 @@ from data_prep import accent, blizzard, iam_ondb, timit
 from seqmdn.cli import main
 from seqmdn.compare import markdown_table, recipe_models
 from seqmdn.comparison import grid_tables
+from seqmdn.data import Store
+from seqmdn.data.preparation import prepare_store
 from tests.data_prep import sounds
 from tests.data_prep.test_iam_ondb import write_tree
 from tests.frames import write_frames
@@ -29,7 +33,9 @@ NEEDS_DATA = {
     "pendigits",
     "kathleen",
     "fsdd",
+    "fsdd_labels",
 }
+FEW = {"train": 12, "valid": 2, "test": 4}  # sequences of real data that are enough to run on
 # Their corpora are for who registers: what prepares a made-up tree, and what makes one.
 MADE_UP = {
     "iam_ondb": (iam_ondb.prepare, write_tree),
@@ -55,6 +61,24 @@ def clone(tmp_path_factory: pytest.TempPathFactory) -> Path:
     return folder
 
 
+def write_few(whole: Path, out: Path) -> None:
+    """Write a store of the first sequences of each part of another one."""
+    out.parent.mkdir(exist_ok=True)
+    with Store(whole) as store, h5py.File(whole, locking=False) as file, h5py.File(out, "w") as few:
+        kept = np.concatenate([store.indices(split)[:count] for split, count in FEW.items()])
+        ends = file["offsets"][:]
+        frames = np.concatenate([np.arange(ends[i], ends[i + 1]) for i in kept])
+        for key, value in file.attrs.items():
+            few.attrs[key] = value
+        for key in ("values", "context"):
+            if key in file:
+                few[key] = file[key][:][frames]
+        for key in ("split", "text"):
+            if key in file:
+                few[key] = file[key][:][kept]
+        few["offsets"] = np.cumsum([0, *store.lengths[kept]])
+
+
 @pytest.mark.parametrize(
     ("recipe", "model"), MODELS, ids=[f"{named(recipe)}-{model}" for recipe, model in MODELS]
 )
@@ -76,6 +100,10 @@ def test_fits_evaluates_and_samples(
     if recipe.name in MADE_UP and not store.exists():
         prepare, make = MADE_UP[recipe.name]
         prepare(make(tmp_path / "raw"), store)
+    if recipe.name in NEEDS_DATA and not store.exists():
+        base = yaml.safe_load((recipe / "base.yaml").read_text())
+        prepare_store(tmp_path / "whole.h5", base["data"]["init_args"]["prepare"])
+        write_few(tmp_path / "whole.h5", store)
     folder = f"recipes/{named(recipe)}"
     run = tmp_path / "run"
     files = ["-c", f"{folder}/base.yaml", "-c", f"{folder}/{model}.yaml"]
