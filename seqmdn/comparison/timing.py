@@ -88,8 +88,10 @@ def time_drawing(tasks: Sequence[Task], rounds: int = _ROUNDS) -> None:
     with _threads(1):
         for turn in range(rounds + 1):
             for name, run in runs.items():
+                # No longer than the longest of the sequences whose context they are drawn under.
                 store = run.data.store
-                length = min(_FRAMES, int(store.lengths[store.indices("test")].max()))
+                used = store.indices("test")[:_SEQUENCES]
+                length = min(_FRAMES, int(store.lengths[used].max()))
                 begun = time.process_time()
                 draw(run, _SEQUENCES, length, stop=_never)
                 if turn:  # the first one warms up

@@ -7,6 +7,8 @@ from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
+import h5py
+import numpy as np
 import pytest
 import torch
 
@@ -14,7 +16,7 @@ from seqmdn.comparison import Task, plan, time_drawing, timing
 from seqmdn.comparison.timing import clock_of, of_one_measurement, step_seconds
 from seqmdn.runs import draw
 from tests.pens import write_pen_recipe, write_pens
-from tests.small import metrics, train
+from tests.small import metrics, train, write_recipe, write_store
 
 
 def test_the_processor_is_the_clock_of_one_thread(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -111,3 +113,14 @@ def test_draws_that_end_by_themselves_do_not_while_they_are_timed(
     assert draw(run, 3)[0].values.shape[1] == 1
     longest = int(run.data.store.lengths[run.data.store.indices("test")].max())
     assert lengths == [longest] * 2
+
+
+def test_draws_are_no_longer_than_the_contexts_that_they_are_drawn_under(tmp_path: Path) -> None:
+    store = write_store(tmp_path / "walks.h5", context=True)
+    with h5py.File(store, "r+") as file:  # the longest is a test sequence behind the first 16
+        offsets = np.array([0, *np.cumsum([4] * 39), file["values"].shape[0]])
+        file["offsets"][:] = offsets
+        file["split"][:] = [0] * 10 + [1] * 4 + [2] * 26
+    train(write_recipe(tmp_path / "recipe", store), tmp_path / "run", "--trainer.max_steps=1")
+    time_drawing([Task("rmdn", 0, (), tmp_path / "run")], rounds=1)
+    assert metrics(tmp_path / "run")["draw"]["frames"] == 4
