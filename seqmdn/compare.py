@@ -163,7 +163,8 @@ def compare(
     the learning curves against steps and seconds, ``pareto.png`` the likelihood against what it
     costs. Where runs have scores beside the likelihood (:func:`score_all`), these are in the table,
     and ``calibration.png`` shows the calibration of each model's first run; without them, a picture
-    of that name is left as it is.
+    of that name is left as it is. A model whose draws run away has ``draws_not_finite``, and none
+    of them is shown.
 
     Args:
         recipe: The recipe's folder.
@@ -187,7 +188,10 @@ def compare(
     save_text(out / "compare.md", markdown_table(result))
     save_text(out / "table.md", paper_table(result))
     save_text(out / "table.tex", paper_table(result, "latex"))
-    draw_comparison(tasks, result, out)
+    if ran_away := draw_comparison(tasks, result, out):
+        for name in ran_away:
+            result["models"][name]["draws_not_finite"] = True
+        save_json(out / "compare.json", result)
     firsts = first_tasks(metrics)
     calibrations = {
         name: metrics[firsts[name]]["calibration"]

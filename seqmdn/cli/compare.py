@@ -103,6 +103,9 @@ def compare_command(words: list[str]) -> None:
         return
     result = compare(recipe, tasks, out, command, budget.record)
     show(markdown_table(result))
+    for name, entry in result["models"].items():
+        if entry.get("draws_not_finite"):
+            print(f"seqmdn: draws of {name} run away, and none are shown", file=sys.stderr)
     scored = any("crps" in entry for entry in result["models"].values())
     more = ", calibration.png" if scored else ""
     print(

@@ -4,6 +4,8 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
+import numpy as np
+
 from seqmdn.comparison.bounds import label
 from seqmdn.comparison.pairs import difference_to
 from seqmdn.comparison.tasks import Task
@@ -19,16 +21,23 @@ from seqmdn.runs import draw, learning_clock, learning_curve, load_run
 
 __all__ = ["draw_comparison", "draw_sweep"]
 
+_SHOWN = 12  # sequences
 
-def draw_comparison(tasks: Sequence[Task], result: Mapping[str, Any], out: Path) -> None:
+
+def draw_comparison(tasks: Sequence[Task], result: Mapping[str, Any], out: Path) -> list[str]:
     """Write ``compare.png``, ``curves.png`` and ``pareto.png``.
+
+    A model whose draws run away, until they are no numbers any more, is shown without any.
 
     Args:
         tasks: The finished trainings.
         result: What ``compare.json`` holds.
         out: Where the files go.
+
+    Returns:
+        The names of the models whose draws ran away.
     """
-    _draw_page(tasks, result, out / "compare.png")
+    ran_away = _draw_page(tasks, result, out / "compare.png")
     entries = {label(name, entry): entry for name, entry in result["models"].items()}
     runs = {name: [t.out for t in tasks if t.model == name] for name in result["models"]}
     curves = {label(n, result["models"][n]): _curves(own) for n, own in runs.items()}
@@ -36,6 +45,7 @@ def draw_comparison(tasks: Sequence[Task], result: Mapping[str, Any], out: Path)
     curves_figure(out / "curves.png", curves, result["unit"], limit=limit_valid)
     limit = result.get("limit")
     pareto_figure(out / "pareto.png", entries, result["unit"], limit=limit)
+    return ran_away
 
 
 def draw_sweep(result: Mapping[str, Any], out: Path) -> None:
@@ -66,33 +76,39 @@ def draw_sweep(result: Mapping[str, Any], out: Path) -> None:
     pareto_figure(out / "sweep_pareto.png", costs, unit, groups=groups, limit=limit, paired=True)
 
 
-def _draw_page(tasks: Sequence[Task], result: Mapping[str, Any], path: Path) -> None:
+def _draw_page(tasks: Sequence[Task], result: Mapping[str, Any], path: Path) -> list[str]:
     """Draw learning curves, test NLLs and samples of each model beside real sequences."""
     summaries: dict[str, Any] = {}
-    real = None
+    ran_away: list[str] = []
+    first = load_run(tasks[0].out).data
+    real = first.sequences("test", np.resize(first.store.indices("test"), _SHOWN))
+    # Draws are no longer than the sequences whose context they are drawn under.
+    length = min(200, int(real.lengths.max()))
     for name, entry in result["models"].items():
         runs = [task for task in tasks if task.model == name]
-        run = load_run(runs[0].out)
-        longest = int(run.data.store.lengths[run.data.store.indices("test")].max())
-        length = min(200, longest)
-        drawn, real = draw(run, num=12, length=length)
-        summaries[label(name, entry)] = {
+        shown = {
             "nll": entry["nll"],
             "stderr": entry["stderr"],
             "curve": [learning_curve(task.out) for task in runs],
-            "samples": drawn.values.cpu().numpy(),
         }
-    assert real is not None
+        try:
+            drawn, _ = draw(load_run(runs[0].out), num=_SHOWN, length=length)
+            shown["samples"] = drawn.values.cpu().numpy()
+        except FloatingPointError:
+            ran_away.append(name)
+        summaries[label(name, entry)] = shown
+    real = first.whole(real)
     comparison_figure(
         path,
         summaries,
         unit=result["unit"],
         real=real.values[:, :length].numpy(),
         real_lengths=real.lengths.clamp(max=length).numpy(),
-        attributes=run.data.store.attributes,
+        attributes=first.store.attributes,
         limit=result.get("limit"),
         limit_valid=result.get("limit_valid"),
     )
+    return ran_away
 
 
 def _curves(runs: Sequence[Path]) -> CurveSummary:

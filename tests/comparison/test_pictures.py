@@ -1,11 +1,14 @@
 """What the pictures are given."""
 
+import math
+import shutil
 from pathlib import Path
 from typing import Any
 
 import pytest
+import torch
 
-from seqmdn.comparison import Task, pictures, summarise
+from seqmdn.comparison import Task, pictures, summarise, time_drawing
 from seqmdn.runs import learning_clock, learning_curve
 from tests.comparison.runs import runs_of
 from tests.small import metrics
@@ -38,6 +41,27 @@ def test_curves_are_those_that_were_logged(
     assert 0 < seconds[0] < seconds[1] < seconds[2] <= metrics(small_run)["seconds"] + 1e-3
     assert models == {"rmdn": {"steps": [(steps, values)], "seconds": [(seconds, values)]}}
     assert shown["pareto.png"][0] == result["models"]
+
+
+def test_a_model_whose_draws_run_away_is_shown_without_them(
+    small_run: Path, tmp_path: Path, shown: dict[str, tuple[Any, ...]]
+) -> None:
+    tasks = [Task(name, 0, (), small_run) for name in ("rmdn", "frmdn")]
+    result = summarise(Path("recipe"), {task: metrics(small_run) for task in tasks}, "")
+    assert pictures.draw_comparison(tasks, result, tmp_path) == []
+    assert shown["compare.png"][0]["frmdn"]["samples"].shape == (12, 7, 2)
+    wild = Path(shutil.copytree(small_run, tmp_path / "wild"))
+    best = wild / "checkpoints/best.ckpt"
+    content = torch.load(best, weights_only=True)
+    content["state_dict"]["model.head.projection.bias"][:] = math.inf
+    torch.save(content, best)
+    tasks[1] = Task("frmdn", 0, (), wild)
+    assert pictures.draw_comparison(tasks, result, tmp_path) == ["frmdn"]
+    models = shown["compare.png"][0]
+    assert "samples" in models["rmdn"] and "samples" not in models["frmdn"]
+    assert models["frmdn"]["nll"] == result["models"]["frmdn"]["nll"]
+    time_drawing([tasks[1]], rounds=1)
+    assert metrics(wild)["draw"]["seconds"] > 0
 
 
 def test_cells_have_the_errors_of_their_differences(
