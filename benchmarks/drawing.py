@@ -7,7 +7,6 @@ benchmarks/README.md as well.
 
 from __future__ import annotations
 
-import argparse
 from collections.abc import Callable
 from dataclasses import dataclass
 from functools import partial
@@ -15,10 +14,9 @@ from functools import partial
 import torch
 from torch import Tensor
 
-from benchmarks.density import hardware
 from benchmarks.loops import Bare
 from benchmarks.measure import Work, compare
-from benchmarks.readme import put
+from benchmarks.one_thread import run
 from seqmdn.backbones import LSTMBackbone
 from seqmdn.data import Partial
 from seqmdn.generation import generate
@@ -119,17 +117,5 @@ def table(repeats: int) -> str:
     return "\n".join(lines)
 
 
-def main() -> None:
-    """Run the command line."""
-    parser = argparse.ArgumentParser(description="Measure drawing.")
-    parser.add_argument("--repeats", type=int, default=7)
-    parser.add_argument("--write", action="store_true", help="put the table into the README")
-    options = parser.parse_args()
-    torch.set_num_threads(1)
-    made = f"{hardware()}\nOne thread, {options.repeats} pairs a row.\n\n{table(options.repeats)}"
-    if options.write:
-        put(BEGIN, END, made)
-
-
 if __name__ == "__main__":
-    main()
+    run("drawing", table, BEGIN, END)

@@ -6,7 +6,6 @@ second, and frames a second. `--write` puts the table into benchmarks/README.md 
 
 from __future__ import annotations
 
-import argparse
 from functools import partial
 from itertools import islice
 from typing import Any
@@ -14,9 +13,8 @@ from typing import Any
 import numpy as np
 import torch
 
-from benchmarks.density import hardware
 from benchmarks.measure import Comparison, Work, compare
-from benchmarks.readme import put
+from benchmarks.one_thread import run
 from seqmdn.backbones import LSTMBackbone
 from seqmdn.environments import Brownian, make_car_racing, play
 from seqmdn.environments.car_racing import HIGH, LOW
@@ -101,17 +99,5 @@ def table(repeats: int) -> str:
     return "\n".join(lines)
 
 
-def main() -> None:
-    """Run the command line."""
-    parser = argparse.ArgumentParser(description="Measure dreams.")
-    parser.add_argument("--repeats", type=int, default=7)
-    parser.add_argument("--write", action="store_true", help="put the table into the README")
-    options = parser.parse_args()
-    torch.set_num_threads(1)
-    made = f"{hardware()}\nOne thread, {options.repeats} pairs a row.\n\n{table(options.repeats)}"
-    if options.write:
-        put(BEGIN, END, made)
-
-
 if __name__ == "__main__":
-    main()
+    run("dreams", table, BEGIN, END)

@@ -7,16 +7,14 @@ table into benchmarks/README.md as well.
 
 from __future__ import annotations
 
-import argparse
 from functools import partial
 from itertools import islice
 
 import torch
 
-from benchmarks.density import hardware
 from benchmarks.loops import Bare
 from benchmarks.measure import Comparison, Work, compare
-from benchmarks.readme import put
+from benchmarks.one_thread import run
 from seqmdn.backbones import LSTMBackbone
 from seqmdn.flows import AffineCoupling
 from seqmdn.generation import stream
@@ -89,17 +87,5 @@ def table(repeats: int) -> str:
     return "\n".join(lines)
 
 
-def main() -> None:
-    """Run the command line."""
-    parser = argparse.ArgumentParser(description="Measure streaming sound.")
-    parser.add_argument("--repeats", type=int, default=7)
-    parser.add_argument("--write", action="store_true", help="put the table into the README")
-    options = parser.parse_args()
-    torch.set_num_threads(1)
-    made = f"{hardware()}\nOne thread, {options.repeats} pairs a row.\n\n{table(options.repeats)}"
-    if options.write:
-        put(BEGIN, END, made)
-
-
 if __name__ == "__main__":
-    main()
+    run("streaming sound", table, BEGIN, END)

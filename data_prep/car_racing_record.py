@@ -24,15 +24,20 @@ from __future__ import annotations
 __all__ = ["prepare"]
 
 import json
-import zipfile
-import zlib
 from pathlib import Path
 
 import numpy as np
 from numpy.typing import NDArray
 
 from data_prep.frame_stores import frame_writer
-from data_prep.sources import advance, command_line, folder_sha256, require_file, run
+from data_prep.sources import (
+    advance,
+    command_line,
+    folder_sha256,
+    read_arrays,
+    require_file,
+    run,
+)
 from data_prep.splits import split_last
 from seqmdn.data import file_sha256
 from seqmdn.environments import ACTIONS
@@ -124,22 +129,7 @@ def _order(source: Path) -> list[str]:
 
 
 def _load(path: Path) -> tuple[NDArray[np.uint8], NDArray[np.float32]]:
-    try:
-        with path.open("rb") as file, np.load(file, allow_pickle=False) as archive:
-            recorded, action = archive["obs"], archive["action"]
-    except (
-        KeyError,
-        ValueError,
-        EOFError,
-        TypeError,
-        zipfile.BadZipFile,
-        zlib.error,
-        NotImplementedError,  # a way to compress that zipfile does not know
-    ) as error:
-        raise ValueError(
-            f"{path}: expected an npz archive of plain arrays obs and action, found something else "
-            f"({error}): download it again"
-        ) from error
+    recorded, action = read_arrays(path, ("obs", "action"))
     steps = len(recorded) if recorded.ndim else 0
     shapes = (steps, SIZE, SIZE, CHANNELS), (steps, len(ACTIONS))
     if (

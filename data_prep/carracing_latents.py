@@ -22,13 +22,11 @@ from __future__ import annotations
 
 __all__ = ["prepare"]
 
-import zipfile
-import zlib
 from pathlib import Path
 
 import numpy as np
 
-from data_prep.sources import command_line, origin, require_file, run
+from data_prep.sources import command_line, origin, read_arrays, require_file, run
 from seqmdn.data import StoreWriter
 
 TEST, VALID = 5, 2
@@ -87,22 +85,8 @@ def _load(path: Path) -> dict[str, np.ndarray]:
         "--source"
     )
     require_file(path, "the World Models series", remedy)
-    try:
-        with path.open("rb") as file, np.load(file, allow_pickle=False) as archive:
-            arrays = {name: archive[name] for name in ("mu", "logvar", "action")}
-    except (
-        KeyError,
-        ValueError,
-        EOFError,
-        TypeError,
-        zipfile.BadZipFile,
-        zlib.error,
-        NotImplementedError,  # a way to compress that zipfile does not know
-    ) as error:
-        raise ValueError(
-            f"{path}: expected an npz archive of plain arrays mu, logvar and action, found "
-            f"something else ({error}): download or record it again"
-        ) from error
+    names = ("mu", "logvar", "action")
+    arrays = dict(zip(names, read_arrays(path, names, "download or record it again"), strict=True))
     steps = arrays["mu"].shape[:2]
     shapes = {name: array.shape for name, array in arrays.items()}
     if (

@@ -14,6 +14,7 @@ __all__ = [
     "find_files",
     "folder_sha256",
     "origin",
+    "read_arrays",
     "read_zip",
     "require_file",
     "run",
@@ -29,6 +30,7 @@ from collections.abc import Callable, Iterable, Sequence
 from pathlib import Path
 from typing import TypeVar
 
+import numpy as np
 from rich.console import Console
 from rich.progress import track
 
@@ -117,6 +119,32 @@ def read_zip(path: Path, ending: str) -> list[tuple[str, bytes]]:
         raise ValueError(
             f"{path}: expected a whole zip archive, found something else ({error}): download it "
             "again"
+        ) from error
+
+
+def read_arrays(
+    path: Path, names: Sequence[str], remedy: str = "download it again"
+) -> list[np.ndarray]:
+    """Reads arrays of these names from an npz archive; nothing is unpickled.
+
+    Raises:
+        ValueError: If it is no such archive, or has none of a name.
+    """
+    try:
+        with path.open("rb") as file, np.load(file, allow_pickle=False) as archive:
+            return [archive[name] for name in names]
+    except (
+        KeyError,
+        ValueError,
+        EOFError,
+        TypeError,
+        zipfile.BadZipFile,
+        zlib.error,
+        NotImplementedError,  # a way to compress that zipfile does not know
+    ) as error:
+        raise ValueError(
+            f"{path}: expected an npz archive of plain arrays {', '.join(names)}, found something "
+            f"else ({error}): {remedy}"
         ) from error
 
 

@@ -3,6 +3,7 @@
 import zipfile
 from pathlib import Path
 
+import numpy as np
 import pytest
 
 from data_prep.sources import (
@@ -11,6 +12,7 @@ from data_prep.sources import (
     find_files,
     folder_sha256,
     origin,
+    read_arrays,
     read_zip,
     require_file,
     run,
@@ -163,3 +165,18 @@ def test_only_a_terminal_is_shown_how_far_it_is(
     assert list(advance([3, 1, 2], "recordings")) == [3, 1, 2]
     out, error = capfd.readouterr()
     assert not out and ("recordings" in error) == terminal
+
+
+def test_arrays_are_read_by_name_and_nothing_is_unpickled(tmp_path: Path) -> None:
+    path = tmp_path / "a.npz"
+    np.savez(path, a=np.arange(3), b=np.eye(2))
+    b, a = read_arrays(path, ["b", "a"])
+    assert a.tolist() == [0, 1, 2] and b.shape == (2, 2)
+    with pytest.raises(ValueError, match=r"plain arrays a, c, found something else .*: again"):
+        read_arrays(path, ["a", "c"], "again")
+    np.savez(path, a=np.array([{}], dtype=object))
+    with pytest.raises(ValueError, match="expected an npz archive of plain arrays a"):
+        read_arrays(path, ["a"])
+    path.write_bytes(b"PK\x03\x04")
+    with pytest.raises(ValueError, match="expected an npz archive"):
+        read_arrays(path, ["a"])
