@@ -1,4 +1,4 @@
-"""Look: what is real, what the eyes keep of it, and what each memory dreams from there on."""
+"""Look: what is real, what the eyes keep of it, and what two memories dream from there on."""
 
 import numpy as np
 import torch
@@ -24,14 +24,14 @@ def look(at: Stage) -> None:
     levels = frames.read(index, 0, length)[0].reshape(length, 64, 64, 3)
     films = {"real": levels.astype(np.uint8)}
     drawn: dict[str, np.ndarray] = {}
-    for name in at.scale.memories:
+    for name in (at.scale.memories[0], at.best):
         world = load_world(at.memory(name), at.eyes)
         mu = torch.from_numpy(latents.read(index, 0, length)[0][:, : world.memory.columns])
         films["seen"] = world.decode(mu)
         dreams = dreamt(world, latents, index, length, at.seed)
         films[f"{name} dreams"] = world.decode(dreams[0])
         drawn[name] = dreams[:, GIVEN:, :SHOWN].numpy()
-    save_film(film, films, given=GIVEN)
+    save_film(film, films, scale=2, given=GIVEN)
     names = [f"latent {place}" for place in range(SHOWN)]
     save_futures(futures, mu[:, :SHOWN].numpy(), drawn, names, given=GIVEN, unit="std of mu")
 

@@ -77,6 +77,9 @@ def stage(play: Callable[[Stage], None], words: list[str] | None = None) -> None
     parser.add_argument("--workers", type=int, default=os.cpu_count() or 1)
     parser.add_argument("--seed", type=int, default=0)
     options = parser.parse_args(words)
-    out = options.out.resolve() / options.scale
+    out, root = options.out.resolve() / options.scale, RECIPES.parent
     out.mkdir(parents=True, exist_ok=True)
+    # Commands are shown and kept as they can be said from the project's folder.
+    os.chdir(root)
+    out = out.relative_to(root) if out.is_relative_to(root) else out
     play(Stage(SCALES[options.scale], out, options.workers, options.seed))
