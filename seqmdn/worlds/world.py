@@ -86,7 +86,7 @@ class World:
             ``(..., L)``.
         """
         eyes = self.require_eyes()
-        levels = torch.from_numpy(frames.reshape(*frames.shape[:-3], -1))
+        levels = torch.tensor(frames.reshape(*frames.shape[:-3], -1))  # copied: it may be read-only
         with torch.no_grad():
             mu, logvar = eyes.encode(levels)
         return (mu + (0.5 * logvar).exp() * noise - self.mean) / self.std

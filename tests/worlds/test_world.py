@@ -19,6 +19,7 @@ def test_eyes_see_what_the_memory_learned_of(runs: Runs) -> None:
     latents = Store(runs.memory.parent / "latents.h5")
     frames = Store(runs.memory.parent / "squares.h5")
     levels = frames.read(1)[0].reshape(-1, 64, 64, 3).astype(np.uint8)
+    levels.flags.writeable = False  # as the frames of environments are
     noise = torch.randn(len(levels), 3, generator=torch.Generator().manual_seed(0))
     rows = torch.from_numpy(latents.read(1)[0])
     expected = rows[:, :3] + (0.5 * rows[:, 3:6]).exp() * noise
