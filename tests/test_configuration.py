@@ -105,17 +105,17 @@ def test_a_configuration_written_down_is_the_same_again(
     parser.save(config, saved, skip_unset=False)
     again = fit_parser().parse_args(["-c", str(saved)])
     assert values(again) == values(config)
-    head = again["model.init_args.head"]
-    # That of a pen's offsets, or of the samples of a frame, beside the bits.
-    head = head.init_args.get("offsets", head.init_args.get("continuous", head))
-    assert again.trainer.max_steps > 0 and head.init_args.components > 0
+    assert again.trainer.max_steps > 0
     # Every default stands in it, so that another version's defaults change nothing.
     kept = yaml.safe_load(saved.read_text())
     module, _, kind = kept["model"]["class_path"].rpartition(".")
     arguments = inspect.signature(getattr(import_module(module), kind)).parameters
     assert set(kept["model"]["init_args"]) == set(arguments) - {"features", "context"}
     assert kept["training"]["schedule"] and "precision" in kept["trainer"]
+    if "head" not in arguments:  # an autoencoder of frames
+        return
     inner = kept["model"]["init_args"]["head"]["init_args"]
+    # That of a pen's offsets, or of the samples of a frame, beside the bits.
     inner = inner.get("offsets", inner.get("continuous", {"init_args": inner}))["init_args"]
     assert inner["components"]
 

@@ -123,8 +123,13 @@ def test_an_interrupt_says_how_to_go_on(
         yield None
 
     monkeypatch.setattr("data_prep.car_racing.run_crew", interrupted)
-    with pytest.raises(SystemExit) as error:
-        main(words(out))
+    # A shell lets what it starts in the background ignore Ctrl-C.
+    before = signal.signal(signal.SIGINT, signal.default_int_handler)
+    try:
+        with pytest.raises(SystemExit) as error:
+            main(words(out))
+    finally:
+        signal.signal(signal.SIGINT, before)
     assert error.value.code == 130
     said = capsys.readouterr().err
     assert said.startswith(f"data_prep.car_racing: stopped with 1 of {EPISODES} episodes in ")

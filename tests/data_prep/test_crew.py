@@ -102,7 +102,9 @@ def test_workers_end_with_the_work() -> None:
 def test_workers_end_with_whoever_started_them(ending: signal.Signals) -> None:
     program = (
         "from data_prep.crew import run_crew\n"
-        "import multiprocessing\n"
+        "import multiprocessing, signal\n"
+        # A shell lets what it starts in the background ignore Ctrl-C.
+        "signal.signal(signal.SIGINT, signal.default_int_handler)\n"
         "from tests.data_prep.test_crew import make_hanging\n"
         "if __name__ == '__main__':\n"
         "    for said in run_crew(make_hanging, [7], workers=1):\n"
