@@ -43,9 +43,8 @@ _TYPES = {
 }
 
 
-_COMPACT = (
-    60_000 // 16
-)  # names, 16 bytes each: a file of the oldest kind keeps up to 64 KiB of them
+# Names, 16 bytes each: a file of the oldest kind keeps up to 64 KiB of them.
+_COMPACT = 60_000 // 16
 
 
 def library_versions(names: int, views: bool = False) -> tuple[str, str] | None:

@@ -32,7 +32,6 @@ class Interaction:
 
     Attributes:
         h: What the head saw in the last step ``(B, H)``, None before the first.
-        state: The state after the last step, every part of it batch first.
         ended: Which sequences ended with the last frame ``(B,)``, None where nothing says it.
 
     Raises:
@@ -49,7 +48,6 @@ class Interaction:
     """
 
     h: Tensor | None
-    state: tuple[Tensor, ...] | None
     ended: Tensor | None
 
     def __init__(
@@ -66,7 +64,7 @@ class Interaction:
         self.num = num
         self.randomness = Randomness(seed, model.start.device)
         self.steps = Steps(model, num, mixing=mixing, scale=scale, bits=bits, later=True)
-        self.h = self.state = self.ended = None
+        self.h = self.ended = None
 
     def step(
         self,
@@ -105,10 +103,17 @@ class Interaction:
             if not bool(drawn.isfinite().all()):
                 raise FloatingPointError(NOT_FINITE)
         # Cloned outside of inference mode, they are tensors that a user can compute with.
-        self.state = tuple(part.clone() for part in state)
         self.h = None if self.steps.h is None else self.steps.h.clone()
         self.ended = None if ended is None else ended.clone()
         return drawn.clone()
+
+    @property
+    def state(self) -> tuple[Tensor, ...] | None:
+        """The state after the last step, every part of it batch first; None before the first."""
+        # Asked for seldom, and as large as all else that a step hands out.
+        if self.h is None or self.steps.state is None:
+            return None
+        return tuple(part.clone() for part in self.steps.state)
 
     def restart(self, rows: Tensor | None = None) -> None:
         """Let sequences begin anew: their next frame is a first one, as the model learned it.

@@ -11,11 +11,11 @@ import torch
 from numpy.typing import ArrayLike, NDArray
 from torch import Tensor
 
-from seqmdn.environments.frames import CHANNELS, SIZE
 from seqmdn.models import FrameVAE, WorldModel, encoder_sha256
+from seqmdn.models.convolutions import CHANNELS, SIDE
 from seqmdn.runs import load_run
 
-_SHAPE = (SIZE, SIZE, CHANNELS)
+_SHAPE = (SIDE, SIDE, CHANNELS)
 
 
 class World:
@@ -130,7 +130,7 @@ def load_world(memory: Path, eyes: Path | None = None) -> World:
         )
     about = run.data.store.attributes
     actions = run.model.context
-    # Of data that do not say what is possible, what was done is known to be.
+    # Data need not say what is possible: then it is the space that gymnasium recommends.
     low = about.get("action_low", np.full(actions, -1.0))
     high = about.get("action_high", np.full(actions, 1.0))
     if eyes is None:

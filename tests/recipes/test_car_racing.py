@@ -8,6 +8,7 @@ from types import ModuleType
 
 import pytest
 
+from seqmdn.compare import recipe_models
 from seqmdn.configuration import fit_parser
 from seqmdn.data import Store
 from tests.recipes.scripts import ROOT
@@ -53,9 +54,7 @@ def test_scales_grow(stages: ModuleType) -> None:
     for key in ("episodes", "see", "remember", "population", "generations"):
         assert getattr(tiny, key) < getattr(small, key) <= getattr(paper, key), key
     assert (paper.episodes, paper.population, paper.episodes_each) == (10_000, 64, 16)
-    for scale in (tiny, small, paper):
-        for memory in scale.memories:
-            assert (FOLDER / f"{memory}.yaml").is_file()
+    assert set(stages.MEMORIES) == set(recipe_models(FOLDER)), "the table is of all of them"
 
 
 def test_commands_are_ones_that_exist_and_results_are_not_made_again(

@@ -2,6 +2,7 @@
 
 import numpy as np
 import torch
+from scales import MEMORIES
 from stages import Stage, stage
 
 from seqmdn.data import Store
@@ -24,7 +25,7 @@ def look(at: Stage) -> None:
     levels = frames.read(index, 0, length)[0].reshape(length, 64, 64, 3)
     films = {"real": levels.astype(np.uint8)}
     drawn: dict[str, np.ndarray] = {}
-    for name in (at.scale.memories[0], at.best):
+    for name in (MEMORIES[0], at.best):
         world = load_world(at.memory(name), at.eyes)
         mu = torch.from_numpy(latents.read(index, 0, length)[0][:, : world.memory.columns])
         films["seen"] = world.decode(mu)

@@ -1,5 +1,6 @@
 """Remember: memories of what was seen, compared under one budget, and what they expect."""
 
+from scales import MEMORIES
 from stages import Stage, run, stage
 
 HERE = "recipes/world_model/car_racing"
@@ -11,15 +12,15 @@ def remember(at: Stage) -> None:
     if not (out / "compare.json").exists():
         run(
             "seqmdn",
-            *("compare", HERE, "--models", *scale.memories, "--out", out, "--resume"),
-            *("--jobs", min(at.workers, len(scale.memories)), "--data.path", at.latents),
+            *("compare", HERE, "--models", *MEMORIES, "--out", out, "--resume"),
+            *("--jobs", min(at.workers, len(MEMORIES)), "--data.path", at.latents),
             *("--trainer.max_steps", scale.remember),
             *("--trainer.val_check_interval", max(1, scale.remember // 4)),
         )
     if not (at.out / "open_loop.json").exists():
         run(
             "recipes/world_model/open_loop.py",
-            *("--runs", *map(at.memory, scale.memories)),
+            *("--runs", *map(at.memory, MEMORIES)),
             *("--draws", scale.futures, "--out", at.out / "open_loop.json"),
         )
 

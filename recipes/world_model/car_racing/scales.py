@@ -2,7 +2,10 @@
 
 from dataclasses import dataclass
 
-__all__ = ["SCALES", "Scale"]
+__all__ = ["MEMORIES", "SCALES", "Scale"]
+
+# The names of their files; the controller is given the last.
+MEMORIES = ("rmdn_factorised", "rmdn", "rmdn_lowrank", "frmdn")
 
 
 @dataclass(frozen=True)
@@ -14,7 +17,6 @@ class Scale:
         steps: Actions of one, at most.
         see: Training steps of the autoencoder, of 64 frames each.
         remember: Training steps of each memory.
-        memories: Names of the memories' files.
         futures: Draws of what they expect, at each place.
         population: Candidates of a generation of controllers.
         generations: Of them.
@@ -29,7 +31,6 @@ class Scale:
     steps: int
     see: int
     remember: int
-    memories: tuple[str, ...]
     futures: int
     population: int
     generations: int
@@ -46,7 +47,6 @@ SCALES = {
         steps=400,
         see=300,
         remember=200,
-        memories=("rmdn_factorised", "rmdn", "rmdn_lowrank", "frmdn"),
         futures=50,
         population=16,
         generations=8,
@@ -61,7 +61,6 @@ SCALES = {
         steps=1000,
         see=4000,
         remember=1500,
-        memories=("rmdn_factorised", "rmdn", "rmdn_lowrank", "frmdn"),
         futures=200,
         population=32,
         generations=40,
@@ -77,7 +76,6 @@ SCALES = {
         steps=1000,
         see=150_000,
         remember=4000,
-        memories=("rmdn_factorised", "rmdn", "rmdn_lowrank", "frmdn"),
         futures=200,
         population=64,
         generations=300,

@@ -9,7 +9,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 
-from scales import SCALES, Scale
+from scales import MEMORIES, SCALES, Scale
 
 __all__ = ["Stage", "run", "stage"]
 
@@ -53,8 +53,8 @@ class Stage:
 
     @property
     def best(self) -> str:
-        """The memory that the controller is given: the last of the scale's."""
-        return self.scale.memories[-1]
+        """The memory that the controller is given."""
+        return MEMORIES[-1]
 
 
 def run(*words: object) -> None:
