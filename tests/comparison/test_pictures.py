@@ -5,11 +5,12 @@ import shutil
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import pytest
 import torch
 
 from seqmdn.comparison import Task, pictures, summarise, time_drawing
-from seqmdn.runs import learning_clock, learning_curve
+from seqmdn.runs import learning_clock, learning_curve, load_run
 from tests.comparison.runs import runs_of
 from tests.small import metrics
 
@@ -50,6 +51,9 @@ def test_a_model_whose_draws_run_away_is_shown_without_them(
     result = summarise(Path("recipe"), {task: metrics(small_run) for task in tasks}, "")
     assert pictures.draw_comparison(tasks, result, tmp_path) == []
     assert shown["compare.png"][0]["frmdn"]["samples"].shape == (12, 7, 2)
+    data = load_run(small_run).data
+    first = data.sequences("test", np.resize(data.store.indices("test"), 12))
+    np.testing.assert_array_equal(shown["compare.png"][1]["real"], data.whole(first).values)
     wild = Path(shutil.copytree(small_run, tmp_path / "wild"))
     best = wild / "checkpoints/best.ckpt"
     content = torch.load(best, weights_only=True)

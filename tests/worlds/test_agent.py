@@ -27,6 +27,18 @@ def test_an_episode_begins_without_memory_of_the_one_before() -> None:
     assert (agent(random_frames(1)[0]) != acted[0][0]).any(), "what eyes see is drawn"
 
 
+def test_what_was_rewarded_is_remembered() -> None:
+    world = small_world()
+    parameters = np.random.default_rng(0).normal(size=3 * 45)
+    agent = Agent(world, LinearController(world.observation), parameters)
+    acted = []
+    for reward in (0.0, 5.0):
+        agent.begin(seed=3)
+        acted.append([agent(frame, reward) for frame in random_frames(2)])
+    np.testing.assert_array_equal(acted[0][0], acted[1][0])
+    assert (acted[0][1] != acted[1][1]).any()
+
+
 def test_its_file_brings_it_back(runs: Runs, tmp_path: Path) -> None:
     parameters = np.random.default_rng(0).normal(size=3 * 12)
     save_agent(tmp_path / "a/agent.json", runs.memory, runs.eyes, SQUASH, parameters)
