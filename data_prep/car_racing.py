@@ -16,8 +16,9 @@ Ctrl-C or a kill loses only those under way: the same command goes on, and a lar
 
     python -m data_prep.car_racing --episodes 1000 --workers 16 --out data/car_racing.h5
 
-Policies: ``random`` is a random walk of actions (``seqmdn.environments.Brownian``); anything else
-is the file of a trained one.
+Policies: ``random`` is a random walk of actions (``seqmdn.environments.Brownian``), ``gentle`` one
+that steers and accelerates little, which sees the road for longer; anything else is the file of a
+trained one.
 
 Made with gymnasium (MIT), https://gymnasium.farama.org. World Models (Ha, Schmidhuber, 2018)
 """
@@ -50,6 +51,8 @@ from seqmdn.environments import Brownian, Policy, Rollout, make_car_racing, play
 from seqmdn.environments.car_racing import HIGH, LOW, NAME
 
 _TOLD = 50  # steps
+# Bounds of random walks of steering, gas and brake.
+WALKS = {"random": (LOW, HIGH), "gentle": ((-0.3, 0.0, 0.0), (0.3, 0.05, 0.02))}
 
 
 class Player(NamedTuple):
@@ -57,7 +60,7 @@ class Player(NamedTuple):
 
     Attributes:
         folder: Where their stores are written.
-        policy: What acts: ``random``, or a file.
+        policy: What acts: one of ``WALKS``, or a file.
         settings: What the episodes follow from, kept with each.
     """
 
@@ -83,11 +86,12 @@ class Player(NamedTuple):
         environment.close()
         tell(len(played) % _TOLD)
         frames, actions, rewards, ends = Rollout.gather(played)
-        file = self.policy != "random"
+        file = self.policy not in WALKS
+        low, high = bounds(policy)
         with frame_writer(
             self.folder / f"{number:06d}.h5",
             outcomes=["reward", "end"],
-            attributes=self.settings,
+            attributes={**self.settings, "action_low": low, "action_high": high},
             name="car_racing",
             source=[origin(Path(self.policy))] if file else [],
             licence="made with gymnasium (MIT)",
@@ -99,11 +103,24 @@ class Player(NamedTuple):
 
 def make_policy(policy: str) -> Policy:
     """Gives the policy of this name, or of this file."""
-    if policy == "random":
-        return Brownian(LOW, HIGH)
+    if policy in WALKS:
+        return Brownian(*WALKS[policy])
     from seqmdn.worlds import load_agent  # which takes seconds, and whoever drives at random waits
 
     return load_agent(Path(policy))
+
+
+def bounds(policy: Policy) -> tuple[list[float], list[float]]:
+    """Gives the least and the greatest of each action that a policy takes.
+
+    Example:
+        >>> bounds(make_policy("gentle"))
+        ([-0.3, 0.0, 0.0], [0.3, 0.05, 0.02])
+    """
+    if isinstance(policy, Brownian):
+        return policy.low.tolist(), policy.high.tolist()
+    world = policy.belief.world  # type: ignore[attr-defined]  # of a file: an agent
+    return world.low.tolist(), world.high.tolist()
 
 
 def episode_seed(seed: int, number: int) -> int:
@@ -146,7 +163,7 @@ def prepare(
         "gymnasium": version("gymnasium"),
         "seed": seed,
         "steps": steps,
-        "policy": policy if policy == "random" else origin(Path(policy))["sha256"],
+        "policy": policy if policy in WALKS else origin(Path(policy))["sha256"],
     }
     command = (
         f"python -m data_prep.car_racing --episodes {episodes} --steps {steps} --seed {seed} "
@@ -231,7 +248,7 @@ def main(arguments: list[str] | None = None) -> None:
     parser.add_argument(
         "--policy",
         default="random",
-        help="random, or the file of a trained policy, default: %(default)s",
+        help="random, gentle, or the file of a trained policy, default: %(default)s",
     )
     parser.add_argument(
         "--out", type=Path, default=Path("data/car_racing.h5"), help="default: %(default)s"

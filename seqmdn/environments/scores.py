@@ -1,4 +1,4 @@
-"""Episodes of a real environment in many processes, and what they score."""
+"""Episodes in many processes, and what they score."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from typing import Any, Self
 
 import numpy as np
 
-Play = Callable[[Any, int], float]
+Play = Callable[[Any, int], Any]
 
 
 class Player:
@@ -22,7 +22,7 @@ class Player:
     it falls to.
 
     Args:
-        make: Called once in each process; returns what plays an episode: (job, seed) -> score. It
+        make: Called once in each process; returns what plays: (job, seed) -> score, or several. It
             must be a function of a module, or a partial of one.
         workers: Number of processes.
 
@@ -42,7 +42,7 @@ class Player:
         context = multiprocessing.get_context("spawn")
         self._pool = ProcessPoolExecutor(workers, context, initializer=_begin, initargs=(make,))
 
-    def play(self, jobs: Iterable[Any], seeds: Iterable[int]) -> Iterator[float]:
+    def play(self, jobs: Iterable[Any], seeds: Iterable[int]) -> Iterator[Any]:
         """Give the score of each job with its seed, in their order."""
         return self._pool.map(_play, jobs, seeds)
 
@@ -85,7 +85,7 @@ def _begin(make: Callable[[], Play]) -> None:
     _playing = make()
 
 
-def _play(job: Any, seed: int) -> float:
+def _play(job: Any, seed: int) -> Any:
     assert _playing is not None
     return _playing(job, seed)
 

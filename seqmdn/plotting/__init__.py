@@ -38,6 +38,7 @@ __all__ = [
     "save_film",
     "save_frames",
     "save_futures",
+    "save_horizons",
     "save_pen_gif",
     "save_pen_svg",
     "save_samples",
@@ -59,6 +60,7 @@ from seqmdn.plotting.curves import CurveSummary, curves_figure
 from seqmdn.plotting.film import save_film
 from seqmdn.plotting.frames import save_frames
 from seqmdn.plotting.futures import save_futures
+from seqmdn.plotting.horizons import save_horizons
 from seqmdn.plotting.page import check_ending
 from seqmdn.plotting.pareto import CostSummary, pareto_figure
 from seqmdn.plotting.pen import save_pen_svg

@@ -104,5 +104,5 @@ def load_agent(path: Path, parameters: ArrayLike | None = None) -> Agent:
     if form != FORMAT:
         raise ValueError(f"{path}: expected a policy of format {FORMAT}, found {form}")
     world = load_world(*runs)
-    controller = LinearController(world.observation, squash)
+    controller = LinearController(world.observation, world.low, world.high, squash)
     return Agent(world, controller, kept if parameters is None else parameters)

@@ -8,40 +8,41 @@ from collections.abc import Callable, Sequence
 from typing import Any
 
 import numpy as np
-from numpy.typing import NDArray
+from numpy.typing import ArrayLike, NDArray
 
 Array = NDArray[np.float32]
 
-#: How a number becomes an action: a wheel turns both ways, a pedal goes one way, and a brake rests
-#: while its number is negative.
+#: Which share of the way from an action's least value to its greatest a number becomes: with 0 a
+#: wheel rests in between, and so does a gas pedal; a brake is at its least value below 0.
 SQUASHES: dict[str, Callable[[Array], NDArray[Any]]] = {
-    "tanh": np.tanh,
-    "half": lambda x: (np.tanh(x) + 1) / 2,
+    "tanh": lambda x: (1 + np.tanh(x)) / 2,
     "clip": lambda x: np.clip(np.tanh(x), 0, 1),
 }
 
 
 class LinearController:
-    r"""Takes the action :math:`a = s(W o + b)` for an observation o, s by itself in each action.
+    r"""Takes the action :math:`a = l + (u - l)\, s(W o + b)` for an observation o.
 
     Many controllers act at once where the parameters have a leading shape: a population of P on R
     dreams each has parameters ``(P, 1, parameters)`` and observations ``(P, R, inputs)``.
 
     Args:
         inputs: Number I of features of an observation.
-        squash: Of each of the A actions, a name of ``SQUASHES``: ``"tanh"`` is :math:`\tanh x`,
-            ``"half"`` :math:`\tfrac12 (1 + \tanh x)`, ``"clip"`` :math:`\max(0, \tanh x)`. Those of
-            CarRacing's steering, gas and brake by default.
+        low: The least value l of each of the A actions; those of CarRacing's steering, gas and
+            brake by default.
+        high: The greatest value u of each.
+        squash: The function s of each, a name of ``SQUASHES``: ``"tanh"`` is
+            :math:`\tfrac12 (1 + \tanh x)`, ``"clip"`` :math:`\max(0, \tanh x)`.
 
     Attributes:
         size: Number of parameters, A (I + 1): the rows of W, then b.
 
     Raises:
-        ValueError: If a squash has no such name, there is none, or parameters or observations do
-            not fit.
+        ValueError: If a squash has no such name, there is none, bounds are not in order, or
+            parameters or observations do not fit.
 
     References:
-        World Models (Ha, Schmidhuber, 2018): 867 parameters for CarRacing.
+        World Models (Ha, Schmidhuber, 2018): 867 parameters for CarRacing, with these functions.
 
     Example:
         >>> controller = LinearController(inputs=288)
@@ -51,7 +52,13 @@ class LinearController:
         [0.0, 0.5, 0.0]
     """
 
-    def __init__(self, inputs: int, squash: Sequence[str] = ("tanh", "half", "clip")) -> None:
+    def __init__(
+        self,
+        inputs: int,
+        low: ArrayLike = (-1.0, 0.0, 0.0),
+        high: ArrayLike = (1.0, 1.0, 1.0),
+        squash: Sequence[str] = ("tanh", "tanh", "clip"),
+    ) -> None:
         unknown = [name for name in squash if name not in SQUASHES]
         if unknown or not squash or inputs < 1:
             raise ValueError(
@@ -59,7 +66,15 @@ class LinearController:
                 f"found {inputs} inputs and {list(squash)}"
             )
         self.inputs = inputs
+        self.low = np.asarray(low, np.float32)
+        self.high = np.asarray(high, np.float32)
         self.squash = tuple(squash)
+        fits = self.low.shape == self.high.shape == (self.actions,)
+        if not fits or not (self.low < self.high).all():
+            raise ValueError(
+                f"expected bounds of {self.actions} actions, low below high, found "
+                f"{self.low.tolist()} and {self.high.tolist()}"
+            )
 
     @property
     def actions(self) -> int:
@@ -83,7 +98,10 @@ class LinearController:
         weight = parameters[..., :split].reshape(*parameters.shape[:-1], self.actions, self.inputs)
         raw = np.matmul(weight, observation[..., None])[..., 0] + parameters[..., split:]
         columns = [SQUASHES[name](raw[..., place]) for place, name in enumerate(self.squash)]
-        return np.stack(columns, axis=-1).astype(np.float32, copy=False)
+        share = np.stack(columns, axis=-1).astype(np.float32, copy=False)
+        # Rounding must not carry an action out of its bounds.
+        return np.clip(self.low + (self.high - self.low) * share, self.low, self.high)
 
     def __repr__(self) -> str:
-        return f"LinearController(inputs={self.inputs}, squash={self.squash})"
+        bounds = f"low={self.low.tolist()}, high={self.high.tolist()}"
+        return f"LinearController(inputs={self.inputs}, {bounds}, squash={self.squash})"

@@ -11,7 +11,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from data_prep.car_racing import Player, episode_seed, main, make_policy, prepare
+from data_prep.car_racing import WALKS, Player, episode_seed, main, make_policy, prepare
 from data_prep.episodes import Episodes
 from seqmdn.data import Store
 from seqmdn.environments import make_car_racing, rollout
@@ -73,6 +73,18 @@ def test_frames_and_what_led_to_them(alone: Path) -> None:
             expected_context = np.column_stack([actions, rewards, ends])
             np.testing.assert_array_equal(context, expected_context.astype(np.float32))
     assert str(alone.parent).encode() not in alone.read_bytes()
+
+
+def test_a_gentle_driver_does_little_and_sees_the_road_for_longer() -> None:
+    found = {}
+    for name in ("random", "gentle"):
+        environment = make_car_racing(150)
+        played = [rollout(environment, make_policy(name), seed, 150) for seed in range(4)]
+        environment.close()
+        found[name] = sum(float(each.rewards.sum()) for each in played)
+        actions = np.abs(np.concatenate([each.actions for each in played]))
+        assert (actions.max(0) <= np.float32(WALKS[name][1])).all() and (actions.max(0) > 0).all()
+    assert found["gentle"] > found["random"] and WALKS["gentle"][1][1] < 0.1
 
 
 def test_episodes_have_seeds_of_their_own() -> None:

@@ -55,11 +55,14 @@ def test_runs_look_ahead_and_are_compared(
         assert other["paired"]["mean"] == 0
     table = capsys.readouterr().out
     assert (
-        "| steps ahead | model | log-likelihood, nats/frame | minus rmdn | energy score |" in table
+        "| log-likelihood, nats/frame | 1 | 4 |\n" in table and "| energy score | 1 | 4 |" in table
     )
-    entry = found["models"]["frmdn"]
-    cells = f"| 4 | frmdn | {entry['log_prob']['4']['mean']:.3f} ± "
-    assert cells in table and f"| {entry['energy']['4']['paired']['mean']:+.3f} ± " in table
+    for score in ("log_prob", "energy"):
+        first, other = (found["models"][name][score] for name in ("rmdn", "frmdn"))
+        assert f"| rmdn | {first['1']['mean']:.2f} ± {first['1']['stderr']:.2f} | " in table
+        away = other["4"]["paired"]
+        assert f" | {away['mean']:+.2f} ± {away['stderr']:.2f} |\n" in table
+    assert (tmp_path / "open_loop.png").stat().st_size > 5000
 
 
 def test_runs_of_different_stores_are_not_compared(
@@ -83,7 +86,7 @@ def test_a_readme_shows_how_far_memories_look(open_loop: ModuleType) -> None:
     for path in ROOT.glob("recipes/world_model/*/README.md"):
         readme, file = path.read_text(), path.parent / "open_loop.json"
         if not file.exists():  # a figure stands nowhere without its file
-            assert "| steps ahead |" not in readme, path
+            assert "| log-likelihood, nats/frame |" not in readme, path
             continue
         found = json.loads(file.read_text())
         assert open_loop.markdown(found) in readme, path

@@ -44,7 +44,11 @@ MADE_UP = {
     "accent": (accent.prepare, sounds.accent),
 }
 # What is collected or encoded for them stands here for what makes it.
-STORES = {"car_racing_frames": "car_racing_record", "car_racing": "car_racing_latents"}
+STORES = {
+    "car_racing_frames": "car_racing_record",
+    "car_racing": "car_racing_latents",
+    "super_mario": "super_mario_latents",
+}
 OF_FRAMES = {"car_racing_frames"}  # models of single frames, without a backbone and a head
 
 

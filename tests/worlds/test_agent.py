@@ -11,7 +11,7 @@ from seqmdn.worlds import Agent, LinearController, load_agent, save_agent
 from tests.worlds.conftest import Runs
 from tests.worlds.small import random_frames, small_world
 
-SQUASH = ("tanh", "half", "clip")
+SQUASH = ("tanh", "tanh", "clip")
 
 
 def test_an_episode_begins_without_memory_of_the_one_before() -> None:
@@ -48,7 +48,7 @@ def test_its_file_brings_it_back(runs: Runs, tmp_path: Path) -> None:
     agent.begin(0)
     first = agent(random_frames(1)[0])
     world = agent.belief.world
-    other = Agent(world, LinearController(11, SQUASH), parameters)
+    other = Agent(world, LinearController(11, squash=SQUASH), parameters)
     other.begin(0)
     np.testing.assert_array_equal(first, other(random_frames(1)[0]))
     changed = load_agent(tmp_path / "a/agent.json", parameters + 1)
@@ -87,8 +87,8 @@ def test_damaged_files_are_refused(runs: Runs, tmp_path: Path) -> None:
     for key, value, message in (
         ("parameters", [0.0] * 35, r"found \(11, 3, \(35,\)\)"),
         ("parameters", [float("nan")] * 36, "finite parameters"),
-        ("squash", ["tanh", "half"], "expected a controller's inputs, actions"),
-        ("squash", ["tanh", "half", "exec"], "a squash for each action"),
+        ("squash", ["tanh", "clip"], "expected bounds of 2 actions"),
+        ("squash", ["tanh", "clip", "exec"], "a squash for each action"),
         ("format", 2, "expected a policy of format 1, found 2"),
         ("eyes", "nowhere", "there is no checkpoint"),
     ):

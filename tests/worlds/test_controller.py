@@ -27,7 +27,7 @@ def test_against_a_loop() -> None:
 
 def test_every_controller_acts_on_its_own_dreams() -> None:
     rng = np.random.default_rng(1)
-    controller = LinearController(4, squash=("tanh", "clip"))
+    controller = LinearController(4, low=(-2, 0), high=(1, 3), squash=("tanh", "clip"))
     parameters = rng.normal(size=(3, 1, controller.size))
     observations = rng.normal(size=(3, 6, 4)).astype(np.float32)
     actions = controller(parameters, observations)
@@ -40,16 +40,26 @@ def test_every_controller_acts_on_its_own_dreams() -> None:
 
 def test_actions_lie_within_the_bounds() -> None:
     rng = np.random.default_rng(2)
-    controller = LinearController(3)
-    actions = controller(50 * rng.normal(size=(200, controller.size)), np.ones(3, np.float32))
-    assert (actions >= [-1, 0, 0]).all() and (actions <= 1).all()
-    assert actions[:, 0].min() < -0.99 and (actions[:, 2] == 0).any()
+    for low, high in (((-1, 0, 0), (1, 1, 1)), ((-0.3, 0.0, 0.01), (0.3, 0.05, 0.02))):
+        controller = LinearController(3, low, high)
+        actions = controller(50 * rng.normal(size=(200, controller.size)), np.ones(3, np.float32))
+        lower, upper = np.float32(low), np.float32(high)
+        assert (actions >= lower).all() and (actions <= upper).all()
+        np.testing.assert_allclose(actions.min(0), lower, rtol=1e-3, atol=1e-4)
+        np.testing.assert_allclose(actions.max(0), upper, rtol=1e-3, atol=1e-4)
+        assert (actions[:, 2] == lower[2]).any(), "a brake rests"
 
 
 @pytest.mark.parametrize(("inputs", "squash"), [(0, ("tanh",)), (3, ()), (3, ("tanh", "sigmoid"))])
 def test_what_makes_no_controller_is_refused(inputs: int, squash: tuple[str, ...]) -> None:
     with pytest.raises(ValueError, match="expected 1 input or more and a squash"):
-        LinearController(inputs, squash)
+        LinearController(inputs, squash=squash)
+
+
+@pytest.mark.parametrize(("low", "high"), [((0, 0), (1, 1)), ((0, 1, 0), (1, 1, 1)), (0, 1)])
+def test_bounds_that_are_none_are_refused(low: object, high: object) -> None:
+    with pytest.raises(ValueError, match="expected bounds of 3 actions, low below high"):
+        LinearController(5, low, high)
 
 
 @pytest.mark.parametrize(("parameters", "observation"), [(17, 5), (18, 4)])

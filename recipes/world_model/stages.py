@@ -1,19 +1,21 @@
-"""What the stages share: the folder of results, options, and commands that are shown."""
+"""What the stages share: the world, the folder of results, options, and commands that are shown."""
 
 import argparse
 import os
 import shlex
+import shutil
 import subprocess
 import sys
 from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 
-from scales import MEMORIES, SCALES, Scale
+from scales import SCALES, Scale
 
-__all__ = ["Stage", "run", "stage"]
+__all__ = ["WORLDS", "Stage", "run", "stage"]
 
-RECIPES = Path(__file__).parents[2]
+ROOT = Path(__file__).parents[2]
+WORLDS = ("car_racing", "super_mario")  # folders beside this file
 
 
 @dataclass(frozen=True)
@@ -21,16 +23,23 @@ class Stage:
     """What a stage is run with.
 
     Attributes:
+        world: Whose world it is, one of ``WORLDS``.
         scale: The budget.
         out: The folder of all results.
         workers: Processes.
         seed: Of everything.
     """
 
+    world: str
     scale: Scale
     out: Path
     workers: int
     seed: int
+
+    @property
+    def recipe(self) -> str:
+        """The folder of the memories' recipe."""
+        return f"recipes/world_model/{self.world}"
 
     @property
     def frames(self) -> Path:
@@ -51,19 +60,24 @@ class Stage:
         """The run of a memory."""
         return self.out / "remember" / "runs" / f"{name}-0"
 
-    @property
-    def best(self) -> str:
-        """The memory that the controller is given."""
-        return MEMORIES[-1]
-
 
 def run(*words: object) -> None:
-    """Show a command and run it; what fails ends the stage with the command's own words."""
+    """Show a command and run it; what fails ends the stage with the command's own words.
+
+    A module or a script is run by this Python, ``uv`` by itself.
+    """
     command = [str(word) for word in words]
-    if not command[0].endswith(".py"):
-        command = ["-m", *command]
-    print("\n$", shlex.join(["python", *command]), flush=True)
-    done = subprocess.run([sys.executable, *command], cwd=RECIPES.parent, check=False)
+    if command[0] != "uv":
+        is_script = command[0].endswith(".py")
+        command = ["python", *command] if is_script else ["python", "-m", *command]
+    print("\n$", shlex.join(command), flush=True)
+    program, *rest = command
+    if program != "python" and shutil.which(program) is None:
+        sys.exit(
+            f"{program}: expected it to be installed, found no program {program}: pip install uv"
+        )
+    program = sys.executable if program == "python" else program
+    done = subprocess.run([program, *rest], cwd=ROOT, check=False)
     if done.returncode:
         sys.exit(done.returncode)
 
@@ -72,14 +86,15 @@ def stage(play: Callable[[Stage], None], words: list[str] | None = None) -> None
     """Read the options that all stages have, and run one."""
     assert play.__doc__ is not None
     parser = argparse.ArgumentParser(description=play.__doc__.split("\n")[0])
+    parser.add_argument("world", choices=WORLDS)
     parser.add_argument("--scale", choices=list(SCALES), default="tiny")
-    parser.add_argument("--out", type=Path, default=Path("results/world_model/car_racing"))
+    parser.add_argument("--out", type=Path, default=Path("results/world_model"))
     parser.add_argument("--workers", type=int, default=os.cpu_count() or 1)
     parser.add_argument("--seed", type=int, default=0)
     options = parser.parse_args(words)
-    out, root = options.out.resolve() / options.scale, RECIPES.parent
+    out = options.out.resolve() / options.world / options.scale
     out.mkdir(parents=True, exist_ok=True)
     # Commands are shown and kept as they can be said from the project's folder.
-    os.chdir(root)
-    out = out.relative_to(root) if out.is_relative_to(root) else out
-    play(Stage(SCALES[options.scale], out, options.workers, options.seed))
+    os.chdir(ROOT)
+    out = out.relative_to(ROOT) if out.is_relative_to(ROOT) else out
+    play(Stage(options.world, SCALES[options.scale], out, options.workers, options.seed))

@@ -4,7 +4,7 @@ from dataclasses import dataclass
 
 __all__ = ["MEMORIES", "SCALES", "Scale"]
 
-# The names of their files; the controller is given the last.
+# The names of their files.
 MEMORIES = ("rmdn_factorised", "rmdn", "rmdn_lowrank", "frmdn")
 
 
@@ -15,9 +15,11 @@ class Scale:
     Attributes:
         episodes: Random episodes to collect.
         steps: Actions of one, at most.
+        policy: Who drives them, as ``data_prep.car_racing`` names it.
         see: Training steps of the autoencoder, of 64 frames each.
         remember: Training steps of each memory.
         futures: Draws of what they expect, at each place.
+        controllers: The memories that a controller is evolved for.
         population: Candidates of a generation of controllers.
         generations: Of them.
         episodes_each: Episodes that score a candidate.
@@ -29,9 +31,11 @@ class Scale:
 
     episodes: int
     steps: int
+    policy: str
     see: int
     remember: int
     futures: int
+    controllers: tuple[str, ...]
     population: int
     generations: int
     episodes_each: int
@@ -45,27 +49,31 @@ SCALES = {
     "tiny": Scale(
         episodes=24,
         steps=400,
-        see=300,
-        remember=200,
+        policy="gentle",
+        see=400,
+        remember=300,
         futures=50,
-        population=16,
-        generations=8,
-        episodes_each=1,
-        dreaming=False,
-        evolve_steps=150,
+        controllers=MEMORIES,
+        population=32,
+        generations=30,
+        episodes_each=8,
+        dreaming=True,
+        evolve_steps=200,
         tracks=20,
         track_steps=400,
     ),
     "small": Scale(
         episodes=200,
         steps=1000,
+        policy="gentle",
         see=4000,
         remember=1500,
         futures=200,
-        population=32,
-        generations=40,
-        episodes_each=2,
-        dreaming=False,
+        controllers=MEMORIES,
+        population=64,
+        generations=100,
+        episodes_each=16,
+        dreaming=True,
         evolve_steps=500,
         tracks=20,
         track_steps=1000,
@@ -74,9 +82,11 @@ SCALES = {
     "paper": Scale(
         episodes=10_000,
         steps=1000,
+        policy="random",
         see=150_000,
         remember=4000,
         futures=200,
+        controllers=("rmdn_factorised", "frmdn"),
         population=64,
         generations=300,
         episodes_each=16,

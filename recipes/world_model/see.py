@@ -2,7 +2,7 @@
 
 from stages import Stage, run, stage
 
-FRAMES = "recipes/world_model/car_racing_frames"
+FRAMES = "recipes/world_model/car_racing_frames"  # frames are of one size in every world
 
 
 def see(at: Stage) -> None:

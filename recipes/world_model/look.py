@@ -11,6 +11,7 @@ from seqmdn.plotting import save_film, save_futures
 from seqmdn.worlds import World, load_world
 
 GIVEN, LENGTH = 60, 200  # frames
+EVERY = 2  # of them are in the film, which keeps it small
 FUTURES, SHOWN = 100, 6
 
 
@@ -25,14 +26,15 @@ def look(at: Stage) -> None:
     levels = frames.read(index, 0, length)[0].reshape(length, 64, 64, 3)
     films = {"real": levels.astype(np.uint8)}
     drawn: dict[str, np.ndarray] = {}
-    for name in (MEMORIES[0], at.best):
+    for name in (MEMORIES[0], MEMORIES[-1]):
         world = load_world(at.memory(name), at.eyes)
         mu = torch.from_numpy(latents.read(index, 0, length)[0][:, : world.memory.columns])
         films["seen"] = world.decode(mu)
         dreams = dreamt(world, latents, index, length, at.seed)
         films[f"{name} dreams"] = world.decode(dreams[0])
         drawn[name] = dreams[:, GIVEN:, :SHOWN].numpy()
-    save_film(film, films, scale=2, given=GIVEN)
+    films = {name: each[::EVERY] for name, each in films.items()}
+    save_film(film, films, scale=2, given=GIVEN // EVERY)
     names = [f"latent {place}" for place in range(SHOWN)]
     save_futures(futures, mu[:, :SHOWN].numpy(), drawn, names, given=GIVEN, unit="std of mu")
 

@@ -3,8 +3,6 @@
 from scales import MEMORIES
 from stages import Stage, run, stage
 
-HERE = "recipes/world_model/car_racing"
-
 
 def remember(at: Stage) -> None:
     """Train every memory on the latents, compare them, and score them many steps ahead."""
@@ -12,7 +10,7 @@ def remember(at: Stage) -> None:
     if not (out / "compare.json").exists():
         run(
             "seqmdn",
-            *("compare", HERE, "--models", *MEMORIES, "--out", out, "--resume"),
+            *("compare", at.recipe, "--models", *MEMORIES, "--out", out, "--resume"),
             *("--jobs", min(at.workers, len(MEMORIES)), "--data.path", at.latents),
             *("--trainer.max_steps", scale.remember),
             *("--trainer.val_check_interval", max(1, scale.remember // 4)),
