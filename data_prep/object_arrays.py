@@ -1,6 +1,7 @@
-"""Object arrays of NumPy archives, read by an unpickler that knows arrays of numbers only.
+"""Pickled arrays, read by an unpickler that knows arrays of numbers only.
 
-NumPy keeps an array of arrays as a pickle, and a pickle may call anything. Here the names that
+NumPy keeps an array of arrays as a pickle, some data sets are pickles of their own, and a pickle
+may call anything. Here the names that
 NumPy's arrays need stand for helpers of this file: no function of NumPy or of Python can be reached
 by a pickle, and any other name is refused before anything happens. An array's bytes must be as many
 as its shape says, so that no memory is taken for what is not there.
@@ -8,7 +9,7 @@ as its shape says, so that no memory is taken for what is not there.
 
 from __future__ import annotations
 
-__all__ = ["read_object_arrays"]
+__all__ = ["read_object_arrays", "read_pickled_arrays"]
 
 import io
 import math
@@ -47,6 +48,45 @@ def read_object_arrays(path: Path, keys: tuple[str, ...]) -> dict[str, list[NDAr
             f"{', '.join(members) or 'none'}: download it again"
         )
     return {key: _read(members[f"{key}.npy"], f"{path}:{key}.npy") for key in keys}
+
+
+def read_pickled_arrays(path: Path, keys: tuple[str, ...]) -> dict[str, NDArray[Any]]:
+    """Reads arrays of numbers, or lists of whole numbers as such, from a pickled dictionary.
+
+    Args:
+        path: The file.
+        keys: The names that the dictionary must hold, text or bytes; others are not looked at.
+
+    Returns:
+        The array of each key, read-only where it was one.
+
+    Raises:
+        ValueError: If it is no such pickle, or a key is missing or stands for anything else;
+            nothing in it has been run.
+    """
+    try:
+        whole = _Unpickler(io.BytesIO(path.read_bytes()), encoding="latin1").load()
+        found = {
+            key.decode("latin1") if isinstance(key, bytes) else key: value
+            for key, value in whole.items()
+        }
+        return {key: _numbers(found[key]) for key in keys}
+    except OSError:
+        raise
+    except Exception as error:
+        raise ValueError(
+            f"{path}: expected a pickled dictionary with the arrays {', '.join(keys)}, found "
+            f"something else ({type(error).__name__}: {str(error)[:200]}): nothing of it was run; "
+            "download it again"
+        ) from error
+
+
+def _numbers(value: object) -> NDArray[Any]:
+    if isinstance(value, _Pending) and value.array is not None:
+        return value.array
+    if isinstance(value, list) and all(type(each) is int for each in value):
+        return np.array(value, np.int64)
+    raise ValueError("no array of numbers")
 
 
 def _read(content: bytes, where: str) -> list[NDArray[Any]]:
