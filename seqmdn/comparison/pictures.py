@@ -83,7 +83,9 @@ def _draw_page(tasks: Sequence[Task], result: Mapping[str, Any], path: Path) -> 
     first = load_run(tasks[0].out).data
     real = first.sequences("test", np.resize(first.store.indices("test"), _SHOWN))
     # Draws are no longer than the sequences whose context they are drawn under.
-    length = min(200, int(real.lengths.max()))
+    length = int(real.lengths.max())
+    if first.store.attributes.get("kind") != "image":  # of which a part is none
+        length = min(200, length)
     for name, entry in result["models"].items():
         runs = [task for task in tasks if task.model == name]
         shown = {

@@ -12,6 +12,8 @@ __all__ = [
     "Partial",
     "PenDrawing",
     "Pieces",
+    "Scan",
+    "Scanned",
     "SequenceDataModule",
     "Standardise",
     "Store",
@@ -39,6 +41,7 @@ from seqmdn.data.partial import Partial
 from seqmdn.data.parts import Part, join_parts, link_parts
 from seqmdn.data.pen_files import PenDrawing, read_pen_file
 from seqmdn.data.pieces import Pieces
+from seqmdn.data.scans import Scan, Scanned
 from seqmdn.data.store import Store
 from seqmdn.data.strokes import simplify, stroke_frames
 from seqmdn.data.text import decode, encode

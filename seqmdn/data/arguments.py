@@ -15,12 +15,13 @@ def check_arguments(
     eval_batch_size: int | None,
     workers: int,
     seed: int,
+    scan: str | int | None = None,
 ) -> None:
     """Refuses arguments of :class:`seqmdn.data.SequenceDataModule` that make no sense.
 
     Raises:
         ValueError: If a number is too small, ``per`` is another word, there is a burn-in without a
-            window, or texts are asked for of parts of sequences.
+            window, texts are asked for of parts of sequences, or images are to be scanned and cut.
 
     Example:
         >>> check_arguments("frame", 40, 4, None, False, 32, None, 0, seed=-1)
@@ -46,6 +47,10 @@ def check_arguments(
         )
     if per not in ("frame", "sequence"):
         raise ValueError(f"expected per to be 'frame' or 'sequence', found {per!r}")
+    if scan is not None and length is not None:
+        raise ValueError(
+            f"expected whole images to scan, found a length of {length}: leave length or scan out"
+        )
     parts = {"window": window, "length": length}
     for argument, value in parts.items():
         if text and value is not None:

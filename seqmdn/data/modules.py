@@ -22,6 +22,7 @@ from seqmdn.data.noise import Noise
 from seqmdn.data.pieces import Pieces
 from seqmdn.data.preparation import prepare_store
 from seqmdn.data.sampling import sample_frames
+from seqmdn.data.scans import ScanKind, Scanned
 from seqmdn.data.store import Store
 from seqmdn.data.windows import SCORE, Key, WindowPlan
 
@@ -71,6 +72,8 @@ class SequenceDataModule(LightningDataModule):
             training and for scoring: each is a sequence of its own, and a model's state begins anew
             in it. What is left behind the last whole piece, and sequences shorter than a piece, are
             left out. Whole sequences by default.
+        scan: How images become frames (:class:`Scan`): by ``"row"``, by ``"pixel"``, or by square
+            blocks of so many pixels' side. As they are stored by default.
 
     Attributes:
         features: D, features of y. This and the following are there after ``setup``.
@@ -108,10 +111,11 @@ class SequenceDataModule(LightningDataModule):
         mark_end: bool = False,
         text: bool = False,
         length: int | None = None,
+        scan: ScanKind | None = None,
     ) -> None:
         super().__init__()
         check_arguments(
-            per, window, burn_in, length, text, batch_size, eval_batch_size, workers, seed
+            per, window, burn_in, length, text, batch_size, eval_batch_size, workers, seed, scan
         )
         self.path = Path(path)
         self.batch_size = batch_size
@@ -127,6 +131,7 @@ class SequenceDataModule(LightningDataModule):
         self.mark_end = mark_end
         self.text = text
         self.length = length
+        self.scan = scan
 
     def prepare_data(self) -> None:
         """Writes the store with the ``prepare`` module if it is missing."""
@@ -137,7 +142,7 @@ class SequenceDataModule(LightningDataModule):
         """Opens the store and sets the attributes that describe the data."""
         if hasattr(self, "store"):
             return
-        store = Store(self.path) if self.length is None else Pieces(self.path, self.length)
+        store = self._open()
         noise = self.noise
         if self.text and store.text(0) is None:
             raise ValueError(
@@ -155,7 +160,8 @@ class SequenceDataModule(LightningDataModule):
         self.features += self.mark_end
         self.context = store.context_features + len(columns.given)
         self.columns = columns
-        self.names = store.names if noise is None else noise.names(store.names)
+        names = store.stored_names if isinstance(store, Scanned) else store.names
+        self.names = names if noise is None else noise.names(names)
         word = store.attributes.get("sequence", "sequence")
         self.unit = "nats/frame" if self.per == "frame" else f"nats/{word}"
         self.name = store.name
@@ -211,8 +217,12 @@ class SequenceDataModule(LightningDataModule):
         return self._items()[[self._score_key(split, int(index)) for index in indices]]
 
     def whole(self, batch: Batch) -> Batch:
-        """Gives a batch of :meth:`sequences`, or one drawn like it, in the store's columns."""
-        return self.columns.join(batch)
+        """Gives a batch of :meth:`sequences`, or one drawn like it, in the store's columns.
+
+        Images that were scanned are put back into rows.
+        """
+        batch = self.columns.join(batch)
+        return self.store.restore(batch) if isinstance(self.store, Scanned) else batch
 
     def sample_frames(self, limit: int | None = None) -> Tensor:  # (N, D)
         """Gives training frames after noise, for whatever looks at data before training.
@@ -260,6 +270,11 @@ class SequenceDataModule(LightningDataModule):
             of_split = store.stored_splits == SPLITS.index(split)
             described["frames_left_out"] = int(store.left_out[of_split].sum())
         return described
+
+    def _open(self) -> Store:
+        if self.scan is not None:
+            return Scanned(self.path, self.scan)
+        return Store(self.path) if self.length is None else Pieces(self.path, self.length)
 
     def _indices(self, split: str) -> NDArray[np.int64]:
         if not hasattr(self, "store"):

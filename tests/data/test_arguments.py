@@ -15,6 +15,7 @@ from seqmdn.data import SequenceDataModule
         ({"length": 0}, "length of 1 or more, found 0"),
         ({"length": 4, "text": True}, "whole sequences .* a length of 4: .* leave length out"),
         ({"window": 4, "text": True}, "whole sequences .* a window of 4: .* leave window out"),
+        ({"length": 4, "scan": "pixel"}, "whole images to scan, found a length of 4: leave"),
         ({"burn_in": -1}, "burn_in of 0 or more, found -1"),
         ({"burn_in": 3}, "burn_in 0 without a window, found 3"),
         ({"eval_batch_size": 0}, "eval_batch_size of 1 or more, found 0"),
