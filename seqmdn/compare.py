@@ -117,6 +117,7 @@ def score_all(
     draws: int | None = 200,
     adapt: float | None = None,
     scored: Callable[[Task], None] | None = None,
+    dequantise: int | None = None,
 ) -> None:
     """Add more scores than the likelihood to the ``metrics.json`` of every finished run.
 
@@ -129,9 +130,11 @@ def score_all(
         adapt: Learning rate for the likelihood of adapting weights, None for no such; that of
             another rate is replaced.
         scored: Called with each task whose run has its scores.
+        dequantise: Draws of the noise for a tighter bound on the probability of levels, None for no
+            such.
 
     Raises:
-        ValueError: If a model has no density of single frames.
+        ValueError: If a model has no density of single frames, or the data have no such bound.
     """
     for task in tasks:
         path = task.out / "metrics.json"
@@ -140,11 +143,20 @@ def score_all(
             found.pop("adapted", None)
         drawn = None if "crps" in found else draws
         rate = None if "adapted" in found else adapt
+        bounds = found.get("bounds", {})
+        noises = (
+            None
+            if any(name.startswith(f"dequantised, {dequantise} ") for name in bounds)
+            else (dequantise)
+        )
         # A run last scored on another split is refused once the table is made.
-        if (drawn is not None or rate is not None) and found["split"] == "test":
+        if {drawn, rate, noises} != {None} and found["split"] == "test":
             # Without a rate, what is there of adapting weights would be lost.
             frames = None if rate is None else task.out / "frames.npz"
-            more = score(load_run(task.out), "test", drawn, rate, frames=frames)
+            run = load_run(task.out)
+            more = score(run, "test", drawn, rate, frames=frames, dequantise=noises)
+            if more.get("bounds"):
+                found["bounds"] = more["bounds"] | bounds
             save_json(path, more | found)
         if scored is not None:
             scored(task)

@@ -411,7 +411,7 @@ def test_runs_that_are_finished_adapt_where_that_is_asked_for(
     assert list(new["paired_adapted"]) == list(new["paired"])
 
     asked: list[tuple[Any, ...]] = []
-    monkeypatch.setattr(seqmdn.compare, "score", lambda _, *how, frames: asked.append(how) or {})
+    monkeypatch.setattr(seqmdn.compare, "score", lambda _, *how, **more: asked.append(how) or {})
     tasks = plan(Path(command[1]), ["rmdn", "frmdn"], 2, copy, ["--trainer.max_steps", "8"])
     score_all(tasks, draws=None, adapt=1e-3)
     assert asked == [], "done already"

@@ -144,6 +144,12 @@ def _parser() -> argparse.ArgumentParser:
         help="also the likelihood of each run while it adapts to each sequence, as in evaluate",
     )
     parser.add_argument(
+        "--dequantise",
+        type=int,
+        metavar="DRAWS",
+        help="of levels, also a tighter bound on their probability, as in evaluate",
+    )
+    parser.add_argument(
         "--budget", choices=["steps", "seconds", "params"], default="steps", help=_BUDGET
     )
     parser.add_argument(
@@ -224,8 +230,14 @@ def _train(tasks: Sequence[Task], jobs: int, options: argparse.Namespace) -> Non
             train_all(tasks, min(jobs, len(tasks)), resume, report)
     except Interrupted as stop:
         raise Interrupted(f"{stop}; go on by repeating the command{again}") from None
-    if options.scores or options.adapt is not None:
+    if options.scores or {options.adapt, options.dequantise} != {None}:
         with bars() as progress:
             bar = progress.add_task("scores", total=len(tasks), nll="")
             draws = 200 if options.scores else None
-            score_all(tasks, draws, options.adapt, scored=lambda _: progress.advance(bar))
+            score_all(
+                tasks,
+                draws,
+                options.adapt,
+                scored=lambda _: progress.advance(bar),
+                dequantise=options.dequantise,
+            )

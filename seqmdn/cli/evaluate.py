@@ -31,6 +31,12 @@ def evaluate_command(words: list[str]) -> None:
         help="also the likelihood while Adam adapts the weights to each sequence at this rate, "
         "frame by frame, each scored before it is learnt from; exact, and slow",
     )
+    parser.add_argument(
+        "--dequantise",
+        type=int,
+        metavar="DRAWS",
+        help="of levels, also a tighter bound on their probability, from draws of their noise",
+    )
     options = parser.parse_args(words)
     if options.out is not None:
         check_picture(options.out)
@@ -44,7 +50,15 @@ def evaluate_command(words: list[str]) -> None:
                 stack.enter_context(progress)
             progress.update(bar, completed=done, total=total)
 
-        metrics = evaluate(options.run, options.split, options.data, draws, options.adapt, scored)
+        metrics = evaluate(
+            options.run,
+            options.split,
+            options.data,
+            draws,
+            options.adapt,
+            scored,
+            options.dequantise,
+        )
     if options.out is not None:
         name = options.run.resolve().name
         calibration_figure(options.out, {name: metrics["calibration"]})

@@ -14,20 +14,29 @@ def bounds_of(found: Sequence[Mapping[str, Any]]) -> dict[str, Any]:
     """Return what the entry of a model says of bounds, of its runs' metrics; nothing if exact.
 
     ``bound`` is true where ``nll`` is an upper bound on the negative log-likelihood, ``bound_is``
-    says which, and ``bounds`` holds the others, each with ``nll`` and ``stderr``.
+    says which, and ``bounds`` holds the others, each with ``nll``, ``stderr`` and ``bits_per_dim``.
+    A density that is exact may have bounds, too: of the probability of levels, where these were
+    dequantised.
 
     Example:
         >>> runs = [{"bound": True, "bound_is": "of 2 draws", "bounds": {}}]
         >>> bounds_of(runs), bounds_of([{"nll": 1.0}])
         ({'bound': True, 'bound_is': 'of 2 draws', 'bounds': {}}, {})
     """
-    if not found[0].get("bound"):
-        return {}
     others = {}
-    for name in found[0]["bounds"]:
-        values = np.array([each["bounds"][name]["nll_per_sequence"] for each in found])
-        others[name] = {"nll": float(values.mean()), "stderr": standard_error(values)}
-    return {"bound": True, "bound_is": found[0]["bound_is"], "bounds": others}
+    for name in found[0].get("bounds", {}):
+        if any(name not in each.get("bounds", {}) for each in found):
+            continue
+        own = [each["bounds"][name] for each in found]
+        values = np.array([each["nll_per_sequence"] for each in own])
+        others[name] = {
+            "nll": float(values.mean()),
+            "stderr": standard_error(values),
+            "bits_per_dim": float(np.mean([each["bits_per_dim"] for each in own])),
+        }
+    if found[0].get("bound"):
+        return {"bound": True, "bound_is": found[0]["bound_is"], "bounds": others}
+    return {"bounds": others} if others else {}
 
 
 def bound_names(models: Mapping[str, Mapping[str, Any]]) -> list[str]:

@@ -37,7 +37,7 @@ def markdown_table(result: Mapping[str, Any]) -> str:
         step = result["frame_unit"]
         head += [step, f"standardised, {unit}", f"standardised, {step}"]
     bounds = bound_names(models)
-    head += [f"{name}, {unit}" for name in bounds]
+    head += [f"{name}, {of}" for name in bounds for of in _units(name, unit)]
     others = [key for key in _SHOWN if f"paired_{key}" in result]
     head += [_SHOWN[key] for key in others]
     head += ["CRPS", "energy score", "in 90 % intervals"] if scored else []
@@ -56,10 +56,8 @@ def markdown_table(result: Mapping[str, Any]) -> str:
             other = entry["normalised"]
             cells += [f"{entry['nll_per_frame']:.4f}", f"{other['nll']:.3f}"]
             cells += [f"{other['nll_per_frame']:.4f}"]
-        cells += [
-            _nll(entry, entry["bounds"][name]) if name in entry.get("bounds", ()) else ""
-            for name in bounds
-        ]
+        for bound in bounds:
+            cells += _bound_cells(entry, bound, len(_units(bound, unit)))
         cells += [_other_cell(models, name, key) for key in others]
         cells += _score_cells(entry) if scored else []
         cells += [f"{entry['params']:,}", f"{entry['seconds']:.0f}"]
@@ -92,6 +90,18 @@ def markdown_table(result: Mapping[str, Any]) -> str:
 
 def _nll(entry: Mapping[str, Any], found: Mapping[str, Any]) -> str:
     return f"{sign(entry)}{found['nll']:.3f} ± {found['stderr']:.3f}"
+
+
+def _units(bound: str, unit: str) -> list[str]:
+    """Give the units of a bound's columns: levels are known by their bits, too."""
+    return [unit, "bits/dim"] if bound.startswith("dequantised") else [unit]
+
+
+def _bound_cells(entry: Mapping[str, Any], bound: str, count: int) -> list[str]:
+    if bound not in entry.get("bounds", ()):
+        return [""] * count
+    found = entry["bounds"][bound]
+    return [_nll(entry, found), *[f"{found['bits_per_dim']:.3f}"] * (count - 1)]
 
 
 def _other_cell(models: Mapping[str, Any], name: str, key: str) -> str:

@@ -24,7 +24,7 @@ from seqmdn.data.preparation import prepare_store
 from seqmdn.data.sampling import sample_frames
 from seqmdn.data.scans import ScanKind, Scanned
 from seqmdn.data.store import Store
-from seqmdn.data.windows import SCORE, Key, WindowPlan
+from seqmdn.data.windows import AGAIN, SCORE, Key, WindowPlan
 
 
 class SequenceDataModule(LightningDataModule):
@@ -206,10 +206,13 @@ class SequenceDataModule(LightningDataModule):
         """Gives the test split in batches."""
         return self._eval_loader("test")
 
-    def batches(self, split: str) -> Iterator[Batch]:
-        """Gives each sequence of a split once, whole, in store order, whatever the rank."""
+    def batches(self, split: str, draw: int = 0) -> Iterator[Batch]:
+        """Gives each sequence of a split once, whole, in store order, whatever the rank.
+
+        ``draw`` is the number of a draw of the noise; all but the first are drawn by themselves.
+        """
         items = self._items()
-        for keys in self._eval_keys(split, self._indices(split)):
+        for keys in self._eval_keys(split, self._indices(split), draw):
             yield items[keys]
 
     def sequences(self, split: str, indices: Iterable[int]) -> Batch:
@@ -296,12 +299,14 @@ class SequenceDataModule(LightningDataModule):
     def _items(self) -> Items:
         return Items(self.store, self.noise, self.columns, self.text)
 
-    def _score_key(self, split: str, index: int) -> Key:
-        seed = (SCORE, SPLITS.index(split), index)
+    def _score_key(self, split: str, index: int, draw: int = 0) -> Key:
+        seed: tuple[int, ...] = (SCORE, SPLITS.index(split), index)
+        if draw:
+            seed = (AGAIN, *seed[1:], draw)
         return Key(index, 0, None, int(self.store.lengths[index]), seed)
 
-    def _eval_keys(self, split: str, indices: NDArray[np.int64]) -> list[list[Key]]:
-        keys = [self._score_key(split, index) for index in indices.tolist()]
+    def _eval_keys(self, split: str, indices: NDArray[np.int64], draw: int = 0) -> list[list[Key]]:
+        keys = [self._score_key(split, index, draw) for index in indices.tolist()]
         size = self.eval_batch_size
         return [keys[first : first + size] for first in range(0, len(keys), size)]
 

@@ -22,6 +22,7 @@ from seqmdn.data import Batch
 from seqmdn.files import save_json, written_whole
 from seqmdn.metrics import NegativeLogLikelihood
 from seqmdn.models import SequenceModel
+from seqmdn.runs.dequantisation import check_dequantised, log_mean_exp
 from seqmdn.runs.run import Run, load_run
 from seqmdn.scoring import score_densities
 
@@ -37,6 +38,7 @@ def evaluate(
     draws: int | None = None,
     adapt: float | None = None,
     scored: Progress | None = None,
+    dequantise: int | None = None,
 ) -> dict[str, Any]:
     """Score a run's model on a split and write the run's ``metrics.json`` and ``frames.npz``.
 
@@ -48,6 +50,8 @@ def evaluate(
         adapt: Learning rate with which the weights adapt to each sequence while it is scored
             (:func:`seqmdn.adaptation.adaptive_log_prob`); not done if left out.
         scored: Called after each frame of that, with how many are done and how many there are.
+        dequantise: Draws of the noise for a tighter bound on the probability of levels
+            (:mod:`seqmdn.runs.dequantisation`); not done if left out.
 
     Returns:
         What ``metrics.json`` holds: the NLL with its unit and standard error, bits per dimension,
@@ -56,14 +60,15 @@ def evaluate(
         units under ``normalised``; of a model whose density is one of several independent parts the
         NLL of each under ``parts``; with ``draws`` also the scores and the calibration
         that :class:`seqmdn.metrics.DensityReport` describes; of a model whose NLL is a bound
-        ``bound``, which one (``bound_is``) and its other ``bounds``; with ``adapt`` the same of the
-        likelihood under ``adapted``, and the ``rate``. ``frames.npz`` holds the log-density of
+        ``bound``, which one (``bound_is``) and its other ``bounds``, of which the one of
+        ``dequantise`` is another; with ``adapt`` the same of the likelihood under ``adapted``, and
+        the ``rate``. ``frames.npz`` holds the log-density of
         every frame that counts, in nats, sequence after sequence: ``log_prob`` (N,), with ``adapt``
         also ``adapted`` (N,), and of each sequence ``lengths``, its frames, and ``observations``,
         its observed values.
     """
     frames = source / "frames.npz" if source.is_dir() else None
-    metrics = score(load_run(source, data), split, draws, adapt, scored, frames)
+    metrics = score(load_run(source, data), split, draws, adapt, scored, frames, dequantise)
     if source.is_dir():
         path = source / "metrics.json"
         if path.exists():
@@ -81,8 +86,11 @@ def score(
     adapt: float | None = None,
     scored: Progress | None = None,
     frames: Path | None = None,
+    dequantise: int | None = None,
 ) -> dict[str, Any]:
     """Score a model on a split; see :func:`evaluate`; ``frames`` is where ``frames.npz`` goes."""
+    if dequantise is not None:
+        check_dequantised(run, dequantise)
     device = torch.device("cuda" if torch.cuda.is_available() else "cpu")
     model = run.model.to(device)
     log_prob = model.frame_log_prob if isinstance(model, SequenceModel) else model.log_prob
@@ -92,13 +100,18 @@ def score(
             name: _likelihood(run, split, device, bound)[0]
             for name, bound in model.bounds().items()
         }
+        if dequantise is not None:
+            name = f"dequantised, {dequantise} draw{'s' if dequantise > 1 else ''}"
+            others[name] = _likelihood(run, split, device, model.log_prob, dequantise)[0]
         parts = {
             name: _likelihood(run, split, device, part)[0] for name, part in model.parts().items()
         }
     result: dict[str, Any] = {"split": split, "unit": run.data.unit, **likelihood}
     per_sequence = result.pop("nll_per_sequence")  # long, so it comes last
     if model.bound:
-        result |= {"bound": True, "bound_is": model.bound, "bounds": others}
+        result |= {"bound": True, "bound_is": model.bound}
+    if model.bound or others:
+        result["bounds"] = others
     if parts:
         # Bits per dimension and the limit are those of whole frames.
         kept = ("nll", "stderr", "nll_per_sequence")
@@ -137,16 +150,21 @@ def score(
 
 
 def _likelihood(
-    run: Run, split: str, device: torch.device, log_prob: Callable[[Batch], Tensor]
+    run: Run, split: str, device: torch.device, log_prob: Callable[[Batch], Tensor], draws: int = 1
 ) -> tuple[dict[str, Any], dict[str, Any]]:
-    """Return what log-densities, of sequences (B,) or of frames (B, T), make, and all of them."""
+    """Return what log-densities, of sequences (B,) or of frames (B, T), make, and all of them.
+
+    Of several draws of the data's noise, those of sequences alone.
+    """
     nll = NegativeLogLikelihood()
     nats: list[Tensor] = []
     lengths: list[Tensor] = []
     observations: list[Tensor] = []
     frames: list[Tensor] = []
-    for batch in run.data.batches(split):
-        found = log_prob(move_data_to_device(batch, device)).cpu()
+    for several in zip(*(run.data.batches(split, draw) for draw in range(draws)), strict=True):
+        batch = several[0]
+        each = [log_prob(move_data_to_device(one, device)).cpu() for one in several]
+        found = each[0] if draws == 1 else log_mean_exp(torch.stack(each))
         if found.ndim == 2:
             frames.append(found[batch.mask()])
             found = found.sum(dim=1)

@@ -17,7 +17,7 @@ def bounded(seed: int = 0, **nll: float) -> dict[Task, dict[str, Any]]:
         run |= {
             "bound": True,
             "bound_is": "importance-weighted, 4 draws",
-            "bounds": {"evidence bound": {"nll_per_sequence": evidence}},
+            "bounds": {"evidence bound": {"nll_per_sequence": evidence, "bits_per_dim": 1.5}},
         }
     return found
 
@@ -29,7 +29,7 @@ def test_an_entry_says_that_it_is_a_bound() -> None:
     assert models["b"]["bound"] is True
     assert models["b"]["bound_is"] == "importance-weighted, 4 draws"
     other = models["b"]["bounds"]["evidence bound"]
-    assert other == {"nll": 9.0, "stderr": models["b"]["stderr"]}
+    assert other == {"nll": 9.0, "stderr": models["b"]["stderr"], "bits_per_dim": 1.5}
     assert models["b"]["nll"] == 4.0
     assert bounds_of(list(runs_of(a=1.0).values())) == {}
 
@@ -46,6 +46,23 @@ def test_a_table_says_which_numbers_are_bounds() -> None:
     assert "After ≤ stands" in paper_table(result)
     latex = paper_table(result, "latex")
     assert r"$\le$ 3.000 $\pm$ 0.577" in latex and "≤" not in latex
+
+
+def test_a_density_of_dequantised_levels_is_exact_and_has_a_bound() -> None:
+    found = runs_of(a=1.0, b=2.0) | runs_of(seed=1, a=1.0, b=2.0)
+    for task, run in found.items():
+        bound = [value - 0.5 for value in run["nll_per_sequence"]]
+        run["bounds"] = {"dequantised, 8 draws": {"nll_per_sequence": bound, "bits_per_dim": 3.25}}
+        if task.model == "b" and task.seed:
+            run["bounds"] = {}
+    result = summarise(Path("recipe"), found, "")
+    a, b = (result["models"][name] for name in "ab")
+    assert "bound" not in a and "bounds" not in b, "not all of its runs have one"
+    assert a["bounds"]["dequantised, 8 draws"]["nll"] == a["nll"] - 0.5
+    head, _, of_a, of_b = cells(markdown_table(result))
+    assert head[4:6] == ["dequantised, 8 draws, nats/frame", "dequantised, 8 draws, bits/dim"]
+    assert of_a[4].startswith("1.500 ±") and of_a[5] == "3.250" and of_b[4:6] == ["", ""]
+    assert "≤" not in markdown_table(result)
 
 
 def test_nothing_is_said_where_all_are_exact() -> None:
