@@ -8,7 +8,7 @@ from lightning.pytorch.utilities import move_data_to_device
 from torch import Tensor
 from torch.distributions import Distribution
 
-from seqmdn.data import Batch, Identity, Partial, Transform
+from seqmdn.data import Batch, Identity, Levels, Partial, Transform
 from seqmdn.distributions import Flowed, Product
 from seqmdn.metrics import DensityReport
 from seqmdn.models import DensityModel, SequenceModel
@@ -40,7 +40,8 @@ def score_densities(
         The report, whose ``compute()`` gives plain values.
 
     Raises:
-        ValueError: If the model has no densities of single frames, or there are too few draws.
+        ValueError: If the model has no densities of single frames, or probabilities of levels, or
+            there are too few draws.
         NotImplementedError: If features are missing and the head is a flow that mixes them.
 
     Example:
@@ -50,6 +51,11 @@ def score_densities(
         >>> found["crps_estimator"], len(found["crps_per_sequence"])
         ('exact', 3)
     """
+    if isinstance(getattr(model, "transform", None), Levels):
+        raise ValueError(
+            "expected a density to score, found probabilities of whole levels, which have no"
+            " quantiles: leave out --scores"
+        )
     if not isinstance(model, SequenceModel):
         raise ValueError(
             f"a {type(model).__name__} has no density of single frames to score: expected a"

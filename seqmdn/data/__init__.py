@@ -6,6 +6,7 @@ __all__ = [
     "Chain",
     "GaussianLatents",
     "Identity",
+    "Levels",
     "Logit",
     "Noise",
     "Part",
@@ -36,6 +37,7 @@ from typing import TYPE_CHECKING, Any
 from seqmdn.data.batch import Batch, collate
 from seqmdn.data.checksum import file_sha256
 from seqmdn.data.layout import SPLITS
+from seqmdn.data.levels import Levels
 from seqmdn.data.noise import GaussianLatents, Noise, UniformDequantise
 from seqmdn.data.partial import Partial
 from seqmdn.data.parts import Part, join_parts, link_parts

@@ -7,6 +7,7 @@ r"""Distributions with exact densities: a Gaussian in precision form, its mixtur
 `FactorisedMixture`         K Gaussians for each feature by itself
 `Autoregressive`            features in turn, each a mixture given those before it
 `Flowed`                    one of these, seen through an invertible map
+`DiscretisedMixture`        one feature that is one of so many levels: a mixture cell by cell
 `Bits`                      what is 0 or 1, each given those before it: the end of a pen's stroke
 `Product`                   several of the above side by side, independent of each other: what a
                             world looks like next, and what it rewards
@@ -102,6 +103,7 @@ by row, of recurrent models of these digits, of which the best needs 1.8 bits a 
 from seqmdn.distributions.autoregressive import Autoregressive
 from seqmdn.distributions.bits import Bits
 from seqmdn.distributions.closed import ClosedDistribution
+from seqmdn.distributions.discretised import DiscretisedMixture
 from seqmdn.distributions.factorised import FactorisedMixture
 from seqmdn.distributions.flowed import Flowed
 from seqmdn.distributions.gaussian import LowRankPrecisionNormal
@@ -113,6 +115,7 @@ __all__ = [
     "Autoregressive",
     "Bits",
     "ClosedDistribution",
+    "DiscretisedMixture",
     "FactorisedMixture",
     "Flowed",
     "Joint",

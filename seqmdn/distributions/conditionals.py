@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import Protocol
+from typing import Any, Protocol
 
 import torch
 from torch import Size, Tensor
@@ -62,7 +62,10 @@ class Rest:
     first: int
 
     def every(self, frame: Tensor) -> Mixture:
-        mixtures = self.whole.every(self._joined(frame))
+        mixtures: Any = self.whole.every(self._joined(frame))
+        if hasattr(mixtures, "after"):  # levels, which are no Gaussians
+            own: Mixture = mixtures.after(self.first)
+            return own
         rest, components = slice(self.first, None), mixtures.component_distribution
         return Mixture(
             normalised_weights(mixtures.mixture_distribution.logits[..., rest, :]),

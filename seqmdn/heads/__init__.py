@@ -1,6 +1,7 @@
 """Heads: modules that turn features h into a distribution over the next frame."""
 
 from seqmdn.heads.autoregressive import AutoregressiveHead
+from seqmdn.heads.discretised import DiscretisedMixtureHead
 from seqmdn.heads.flow import FlowMixtureHead
 from seqmdn.heads.joint import JointHead
 from seqmdn.heads.mixture import MixtureHead
@@ -9,6 +10,7 @@ from seqmdn.heads.stroke import StrokeHead
 
 __all__ = [
     "AutoregressiveHead",
+    "DiscretisedMixtureHead",
     "FlowMixtureHead",
     "JointHead",
     "MixtureHead",
