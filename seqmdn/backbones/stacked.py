@@ -1,12 +1,14 @@
 """Layers of LSTM or GRU cells on top of each other."""
 
 from abc import abstractmethod
+from collections.abc import Callable
 from typing import Any
 
 import torch
 from torch import Tensor, nn
 
 from seqmdn.backbones.backbone import Backbone, State, check_arguments, clip_gradient
+from seqmdn.backbones.encoders import FrameEncoder
 
 __all__ = ["GRUBackbone", "LSTMBackbone", "StackedBackbone"]
 
@@ -33,6 +35,9 @@ class StackedBackbone(Backbone):
         clip: Largest entry of the gradient of the loss, a mean over frames, in every layer's
             output; larger ones are cut to it, as Graves cuts those of a sum to 10. None lets all
             through.
+        encoder: Makes, from X, what sees each input before the layers do
+            (:class:`seqmdn.backbones.MLPEncoder`): :math:`x_t` is then what it makes of the input,
+            except where ``bypass`` hands the input itself on. None by default.
 
     Raises:
         ValueError: If a size is below 1, dropout is outside [0, 1), the clip is not positive, or an
@@ -50,10 +55,13 @@ class StackedBackbone(Backbone):
         skip: bool = False,
         bypass: bool = False,
         clip: float | None = None,
+        encoder: Callable[[int], FrameEncoder] | None = None,
     ) -> None:
         super().__init__()
         sizes = {"inputs": inputs, "hidden": hidden, "layers": layers}
         check_arguments(sizes, dropout, clip)
+        self.encoder = None if encoder is None else encoder(inputs)
+        seen = inputs if self.encoder is None else self.encoder.features
         self.inputs = inputs
         self.hidden = hidden
         self.skip = skip
@@ -62,7 +70,7 @@ class StackedBackbone(Backbone):
         self.features = (layers * hidden if skip else hidden) + inputs * bypass
         self.dropout = nn.Dropout(dropout)
         self.layers = nn.ModuleList(
-            self.layer(inputs if i == 0 else hidden + inputs * skip, hidden) for i in range(layers)
+            self.layer(seen if i == 0 else hidden + seen * skip, hidden) for i in range(layers)
         )
 
     @staticmethod
@@ -80,11 +88,12 @@ class StackedBackbone(Backbone):
             self._check_state(state, x.shape[0])
         outputs: list[Tensor] = []
         states: list[State] = []
-        below = x
+        seen: Tensor = x if self.encoder is None else self.encoder(x)
+        below = seen
         for i, layer in enumerate(self.layers):
             given = None if state is None else tuple(part[:, i] for part in state)
             if i > 0 and self.skip:
-                below = torch.cat((below, x), dim=-1)
+                below = torch.cat((below, seen), dim=-1)
             below, after = self.run_layer(layer, below, given)
             below = self.dropout(clip_gradient(below, self.clip))
             outputs.append(below)
@@ -117,6 +126,7 @@ class LSTMBackbone(StackedBackbone):
         skip: Connect the input to every layer and every layer to the output.
         bypass: Hand the input on beside the layers.
         clip: Largest entry of the gradient in every layer's output.
+        encoder: What sees each input before the layers do.
 
     References:
         Generating Sequences With Recurrent Neural Networks (Graves, 2013), for the skip
@@ -193,6 +203,7 @@ class GRUBackbone(StackedBackbone):
         skip: Connect the input to every layer and every layer to the output.
         bypass: Hand the input on beside the layers.
         clip: Largest entry of the gradient in every layer's output.
+        encoder: What sees each input before the layers do.
 
     References:
         Learning Phrase Representations using RNN Encoder-Decoder for Statistical Machine
