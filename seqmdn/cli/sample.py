@@ -20,12 +20,15 @@ from seqmdn.export import (
 from seqmdn.generation import bias
 from seqmdn.heads import JointHead
 from seqmdn.models import FrameVAE
+from seqmdn.plotting import check_ending as check_picture
+from seqmdn.plotting import save_surprise
 from seqmdn.runs import (
     Run,
     draw,
     draw_frames,
     load_run,
     look_along,
+    look_surprise,
     read_prime,
     read_style,
     reconstruct_frames,
@@ -87,11 +90,12 @@ def sample_command(words: list[str]) -> None:
     parser.add_argument("--temperature", type=float, help="all of them at once")
     parser.add_argument(
         "--show",
-        choices=["drawn", "attention", "density", "reconstructed"],
+        choices=["drawn", "attention", "density", "reconstructed", "surprise"],
         default="drawn",
         help="what is drawn; or of strokes, in .png or .svg, of the first one the weights of the "
         "text's characters, or the density of each point given those before; or of the frames of "
-        "an autoencoder real ones and their reconstructions",
+        "an autoencoder real ones and their reconstructions; or of images how many nats the model "
+        "needs for each pixel of real ones",
     )
     parser.add_argument(
         "--alone", action="store_true", help="show no real sequences beside what is drawn"
@@ -102,6 +106,9 @@ def sample_command(words: list[str]) -> None:
     run = load_run(options.run, options.data)
     if isinstance(run.model, FrameVAE) or options.show == "reconstructed":
         _frames(options, parser, run)
+        return
+    if options.show == "surprise":
+        _surprise(options, parser, run)
         return
     style = None if options.style is None else read_style(run, options.style, options.split)
     check_ending(options.out, run.data.store)
@@ -136,12 +143,9 @@ def sample_command(words: list[str]) -> None:
 
 def _frames(options: argparse.Namespace, parser: argparse.ArgumentParser, run: Run) -> None:
     """Write single frames, which only some options are for."""
-    for_frames = {"run", "num", "out", "split", "show", "alone", "seed", "data"}
-    others = [
-        f"--{name}"
-        for name, value in vars(options).items()
-        if name not in for_frames and value != parser.get_default(name)
-    ]
+    others = _others(
+        options, parser, {"run", "num", "out", "split", "show", "alone", "seed", "data"}
+    )
     if options.show not in ("drawn", "reconstructed"):
         others.append(f"--show {options.show}")
     if others:
@@ -155,6 +159,34 @@ def _frames(options: argparse.Namespace, parser: argparse.ArgumentParser, run: R
     rows = {options.show: made} if options.alone else {"real": real, options.show: made}
     save_single_frames(options.out, rows, run.data.store)
     print(f"{options.num} frames, {options.show}: {options.out}")
+
+
+def _surprise(options: argparse.Namespace, parser: argparse.ArgumentParser, run: Run) -> None:
+    """Show real images above what the model needs for their pixels."""
+    check_picture(options.out)
+    if others := _others(options, parser, {"run", "num", "out", "split", "show", "data"}):
+        raise ValueError(
+            f"expected no {others[0]} where the surprise of real images is shown, found it: leave "
+            "it out"
+        )
+    found = look_surprise(run, options.num, options.split)
+    of = "each pixel" if found.exact else f"each {found.step}, a mean over its pixels"
+    title = f"{options.run.resolve().name}: nats of {of}, given all before it"
+    save_surprise(
+        options.out, found.images.numpy(), found.nats.numpy(), run.data.store.attributes, title
+    )
+    print(f"{options.num} images above the nats of {of}: {options.out}")
+
+
+def _others(
+    options: argparse.Namespace, parser: argparse.ArgumentParser, known: set[str]
+) -> list[str]:
+    """Name the options that are given, and not among those that are heard."""
+    return [
+        f"--{name}"
+        for name, value in vars(options).items()
+        if name not in known and value != parser.get_default(name)
+    ]
 
 
 def _stream(options: argparse.Namespace, run: Run, asked: dict[str, Any]) -> None:

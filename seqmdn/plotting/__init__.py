@@ -44,6 +44,7 @@ __all__ = [
     "save_samples",
     "save_sounds",
     "save_stroke_density",
+    "save_surprise",
     "series_plot",
     "sound_figure",
     "stroke_density_figure",
@@ -73,4 +74,5 @@ from seqmdn.plotting.stroke_density import (
     stroke_density_figure,
 )
 from seqmdn.plotting.strokes import stroke_lines
+from seqmdn.plotting.surprise import save_surprise
 from seqmdn.plotting.sweep import CellSummary, sweep_figure

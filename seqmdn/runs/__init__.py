@@ -16,12 +16,14 @@ from seqmdn.runs.looking import Writing, look_along
 from seqmdn.runs.run import Run, load_run, origin_of_checkpoint
 from seqmdn.runs.scoring import device_name, evaluate, score, versions
 from seqmdn.runs.style import read_style
+from seqmdn.runs.surprise import Surprise, look_surprise
 
 __all__ = [
     "Interrupted",
     "Report",
     "Run",
     "Stream",
+    "Surprise",
     "Writing",
     "device_name",
     "draw",
@@ -33,6 +35,7 @@ __all__ = [
     "learning_curve",
     "load_run",
     "look_along",
+    "look_surprise",
     "origin_of_checkpoint",
     "read_prime",
     "read_style",
