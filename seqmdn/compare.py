@@ -27,6 +27,7 @@ from seqmdn.comparison import (
 from seqmdn.comparison.pictures import draw_comparison, draw_sweep
 from seqmdn.comparison.revision import note_revision
 from seqmdn.comparison.tasks import first_tasks
+from seqmdn.data import UniformDequantise
 from seqmdn.files import save_json, save_text
 from seqmdn.plotting import calibration_figure
 from seqmdn.runs import Interrupted, load_run, score
@@ -130,11 +131,11 @@ def score_all(
         adapt: Learning rate for the likelihood of adapting weights, None for no such; that of
             another rate is replaced.
         scored: Called with each task whose run has its scores.
-        dequantise: Draws of the noise for a tighter bound on the probability of levels, None for no
-            such.
+        dequantise: Draws of the noise for a tighter bound on the probability of levels, of runs
+            whose data are dequantised; None for no such.
 
     Raises:
-        ValueError: If a model has no density of single frames, or the data have no such bound.
+        ValueError: If a model has no density of single frames.
     """
     for task in tasks:
         path = task.out / "metrics.json"
@@ -144,16 +145,15 @@ def score_all(
         drawn = None if "crps" in found else draws
         rate = None if "adapted" in found else adapt
         bounds = found.get("bounds", {})
-        noises = (
-            None
-            if any(name.startswith(f"dequantised, {dequantise} ") for name in bounds)
-            else (dequantise)
-        )
+        known = any(name.startswith(f"dequantised, {dequantise} ") for name in bounds)
+        noises = None if known else dequantise
         # A run last scored on another split is refused once the table is made.
         if {drawn, rate, noises} != {None} and found["split"] == "test":
+            run = load_run(task.out)
+            if not isinstance(run.data.noise, UniformDequantise):
+                noises = None  # what is no density of dequantised levels has no such bound
             # Without a rate, what is there of adapting weights would be lost.
             frames = None if rate is None else task.out / "frames.npz"
-            run = load_run(task.out)
             more = score(run, "test", drawn, rate, frames=frames, dequantise=noises)
             if more.get("bounds"):
                 found["bounds"] = more["bounds"] | bounds

@@ -34,6 +34,8 @@ NEEDS_DATA = {
     "kathleen",
     "fsdd",
     "fsdd_labels",
+    "mnist",
+    "cifar10",
 }
 FEW = {"train": 12, "valid": 2, "test": 4}  # sequences of real data that are enough to run on
 # Their corpora are for who registers: what prepares a made-up tree, and what makes one.
