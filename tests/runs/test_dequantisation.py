@@ -9,7 +9,9 @@ import pytest
 import torch
 from torch.distributions import Categorical
 
+import seqmdn.compare
 from seqmdn.cli import main
+from seqmdn.compare import Task, score_all
 from seqmdn.data import Batch, SequenceDataModule
 from seqmdn.models import DensityModel
 from seqmdn.runs import Run, evaluate, load_run
@@ -127,3 +129,20 @@ def test_data_that_are_not_dequantised_have_none(
         score(load_run(run), "test", dequantise=0)
     main(["evaluate", str(run), "--split", "valid", "--dequantise", "2"])
     assert "dequantised, 2 draws: NLL ≤ " in capsys.readouterr().out
+
+
+def test_finished_runs_are_given_the_bound_once(
+    run: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    evaluate(run)
+    train_images(tmp_path, write_images(tmp_path / "images.h5"), noise=None)
+    tasks = [Task(name, 0, (), out) for name, out in (("a", run), ("b", tmp_path / "run"))]
+    score_all(tasks, draws=None, dequantise=2)
+    found = [json.loads((task.out / "metrics.json").read_text()) for task in tasks]
+    assert list(found[0]["bounds"]) == ["dequantised, 2 draws"]
+    assert not found[1].get("bounds"), "without noise there is nothing to bound"
+    score_all(tasks[:1], draws=None, dequantise=3)
+    both = json.loads((run / "metrics.json").read_text())["bounds"]
+    assert sorted(both) == ["dequantised, 2 draws", "dequantised, 3 draws"]
+    monkeypatch.setattr(seqmdn.compare, "score", lambda *_, **__: pytest.fail("scored already"))
+    score_all(tasks[:1], draws=None, dequantise=2)
