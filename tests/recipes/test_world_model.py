@@ -210,7 +210,7 @@ def check(at: Any, more: set[str]) -> None:
         for kept in ("best.ckpt", "last.ckpt"):
             assert (trained / "checkpoints" / kept).exists(), trained
     with Image.open(at.out / "film.gif") as film:
-        assert film.n_frames == 81, "every second of 162 frames"
+        assert 40 < film.n_frames <= 82, "every second of 163 frames, but for those that are alike"
 
 
 def times(folder: Path) -> dict[Path, int]:
