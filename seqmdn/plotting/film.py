@@ -19,7 +19,7 @@ from seqmdn.plotting.page import INK
 
 _GAP, _LINE, _FONT = 8, 16, 12  # pixels
 _HOLD = 1000  # milliseconds of the last picture
-_COLOURS, _LOOKED_AT = 128, 16  # of all pictures together, chosen for so many of them
+_COLOURS, _LOOKED_AT = 256, 16  # of all pictures together, chosen for so many of them
 
 
 def save_film(
@@ -97,7 +97,8 @@ def _palette(pages: Sequence[Image.Image]) -> Image.Image:
     together = Image.new("RGB", (width, height * len(chosen)))
     for place, page in enumerate(chosen):
         together.paste(page, (0, place * height))
-    return together.quantize(_COLOURS, method=Image.Quantize.MEDIANCUT, dither=Image.Dither.NONE)
+    # An octree keeps colours that are rare, such as those of a small car.
+    return together.quantize(_COLOURS, method=Image.Quantize.FASTOCTREE, dither=Image.Dither.NONE)
 
 
 @cache
