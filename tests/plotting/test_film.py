@@ -36,7 +36,7 @@ def test_frames_are_shown_beside_each_other_one_after_another(tmp_path: Path) ->
 
 
 def test_what_is_given_is_said_while_it_is(tmp_path: Path) -> None:
-    save_film(tmp_path / "a.gif", {"real": film(9), "dreamt": film(9)}, scale=20, given=2)
+    save_film(tmp_path / "a.gif", {"real": film(250), "dreamt": film(200)}, scale=20, given=2)
     with Image.open(tmp_path / "a.gif") as shown:
         titles = [np.asarray(each.convert("L"))[:32].copy() for each in pages(shown)]
     half = titles[0].shape[1] // 2
