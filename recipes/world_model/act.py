@@ -1,11 +1,10 @@
 """Act: a linear controller for each memory, evolved, and scored on unseen tracks."""
 
-from functools import partial
 from pathlib import Path
 from typing import Any
 
 import numpy as np
-from drivers import DREAMS, Dreamer, Driver
+from drivers import Drive, Driver
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
 from scales import Scale
 from stages import Stage, stage
@@ -15,6 +14,7 @@ from seqmdn.files import save_json
 from seqmdn.worlds import Evolution, LinearController, load_agent, load_world, save_agent
 
 SQUASH = ("tanh", "tanh", "clip")  # of steering, gas and brake
+DREAMS = 4  # of each candidate that one process dreams at once
 SIGMA = {True: 0.03, False: 0.1}  # whether it is dreamt: what a memory has seen is near
 TRACKS = 2**20  # seeds of the final tracks begin here, far from those of the evolution
 
@@ -25,25 +25,36 @@ def act(at: Stage) -> None:
     if scores.exists():
         return
     columns = TextColumn("{task.description}"), BarColumn(), MofNCompleteColumn()
-    with Progress(*columns, TimeRemainingColumn()) as progress:
-        agents = {name: evolve(at, name, progress) for name in scale.controllers}
-        parameters = {name: load_agent(path).parameters for name, path in agents.items()}
-        any_path, any_parameters = agents[scale.controllers[0]], parameters[scale.controllers[0]]
-        first = {"random": None, "unevolved": np.zeros_like(any_parameters)}
-        found = {
-            name: drive(at, agents.get(name, any_path), job, name, progress)
-            for name, job in (first | parameters).items()
+    with (
+        Progress(*columns, TimeRemainingColumn()) as progress,
+        Player(Driver, at.workers) as player,
+    ):
+        agents = {name: evolve(at, name, player, progress) for name in scale.controllers}
+        evolved = {name: load_agent(path).parameters for name, path in agents.items()}
+        path, parameters = agents[scale.controllers[0]], evolved[scale.controllers[0]]
+        jobs = {
+            "random": Drive(None, scale.track_steps),
+            "unevolved": Drive(path, scale.track_steps, np.zeros_like(parameters)),
         }
-    for name, each in found.items():
-        for other in first:
-            difference = np.subtract(each["scores"], found[other]["scores"])
-            each[f"minus {other}"] = summary(difference.tolist()) if name != other else None
-    result = {"tracks": scale.tracks, "steps": scale.track_steps, "drivers": found}
+        others = tuple(jobs)
+        for name, each in evolved.items():
+            jobs[name] = Drive(agents[name], scale.track_steps, each)
+        tracks = range(TRACKS, TRACKS + scale.tracks)
+        played = player.play([job for job in jobs.values() for _ in tracks], [*tracks] * len(jobs))
+        total = len(jobs) * len(tracks)
+        found = np.reshape(
+            list(progress.track(played, total, description="tracks")), (len(jobs), -1)
+        )
+    drivers = dict(zip(jobs, found, strict=True))
+    result: dict[str, Any] = {"tracks": scale.tracks, "steps": scale.track_steps, "drivers": {}}
+    for name, each in drivers.items():
+        apart = {f"minus {other}": summary((each - drivers[other]).tolist()) for other in others}
+        result["drivers"][name] = summary(each.tolist()) | apart
     save_json(scores, result)
     print(markdown(result))
 
 
-def evolve(at: Stage, name: str, progress: Progress) -> Path:
+def evolve(at: Stage, name: str, player: Player, progress: Progress) -> Path:
     """Evolve a controller for a memory, from where it was stopped, and write the agent's file."""
     folder, scale = at.out / "act", at.scale
     folder.mkdir(exist_ok=True)
@@ -55,37 +66,31 @@ def evolve(at: Stage, name: str, progress: Progress) -> Path:
     )
     task = progress.add_task(f"{name}, generations", total=scale.generations)
     save_agent(path, memory, at.eyes, SQUASH, evolution.mean)
-    make = partial(Dreamer if scale.dreaming else Driver, path, scale.evolve_steps)
-    with Player(make, at.workers) as player:
-        while evolution.generation < scale.generations:
-            seeds = range(scale.episodes_each * evolution.generation, 2**63)
-            found = score(player, evolution.ask(), seeds, scale)
-            evolution.tell(found)
-            progress.update(task, completed=evolution.generation)
-            progress.console.print(
-                f"{name}, generation {evolution.generation}: mean {found.mean():.1f}, "
-                f"best {found.max():.1f}"
-            )
+    while evolution.generation < scale.generations:
+        seeds = range(scale.episodes_each * evolution.generation, 2**63)
+        found = score(player, path, evolution.ask(), seeds, scale)
+        evolution.tell(found)
+        progress.update(task, completed=evolution.generation)
+        progress.console.print(
+            f"{name}, generation {evolution.generation}: mean {found.mean():.1f}, "
+            f"best {found.max():.1f}"
+        )
     save_agent(path, memory, at.eyes, SQUASH, evolution.mean)
     return path
 
 
-def score(player: Player, candidates: np.ndarray, seeds: range, scale: Scale) -> np.ndarray:
+def score(
+    player: Player, path: Path, candidates: np.ndarray, seeds: range, scale: Scale
+) -> np.ndarray:
     """Score a generation, all of it on the same tracks, other ones in every generation."""
     if scale.dreaming:
         groups = -(-scale.episodes_each // DREAMS)
-        return np.mean(list(player.play([candidates] * groups, seeds[:groups])), axis=0)
-    jobs = [(each, seed) for each in candidates for seed in seeds[: scale.episodes_each]]
-    found = list(player.play(*zip(*jobs, strict=True)))
+        dreams = [Drive(path, scale.evolve_steps, candidates, DREAMS)] * groups
+        return np.mean(list(player.play(dreams, seeds[:groups])), axis=0)
+    tracks = seeds[: scale.episodes_each]
+    jobs = [Drive(path, scale.evolve_steps, each) for each in candidates for _ in tracks]
+    found = list(player.play(jobs, [*tracks] * len(candidates)))
     return np.reshape(found, (len(candidates), -1)).mean(axis=1)
-
-
-def drive(at: Stage, path: Path, job: Any, name: str, progress: Progress) -> dict[str, Any]:
-    """Drive the unseen tracks, and summarise what was scored."""
-    tracks = range(TRACKS, TRACKS + at.scale.tracks)
-    with Player(partial(Driver, path, at.scale.track_steps), at.workers) as player:
-        found = player.play([job] * len(tracks), tracks)
-        return summary(list(progress.track(found, len(tracks), description=f"{name}, tracks")))
 
 
 def markdown(result: dict[str, Any]) -> str:
@@ -93,8 +98,7 @@ def markdown(result: dict[str, Any]) -> str:
     others = [f"minus {name}" for name in ("random", "unevolved")]
     lines = [f"| driver | score | {' | '.join(others)} |", "| --- | ---: | ---: | ---: |"]
     for name, found in result["drivers"].items():
-        apart = [found[other] for other in others]
-        cells = ["" if each is None else _cell(each, "+") for each in apart]
+        cells = ["" if f"minus {name}" == other else _cell(found[other], "+") for other in others]
         lines.append(f"| {name} | {_cell(found)} | {' | '.join(cells)} |")
     return "\n".join(lines) + (
         f"\n\nSum of rewards over {result['steps']} steps, on {result['tracks']} tracks that no "

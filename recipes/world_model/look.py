@@ -31,7 +31,7 @@ def look(at: Stage) -> None:
         mu = torch.from_numpy(latents.read(index, 0, length)[0][:, : world.memory.columns])
         films["seen"] = world.decode(mu)
         dreams = dreamt(world, latents, index, length, at.seed)
-        films[f"{name} dreams"] = world.decode(dreams[0])
+        films[name] = world.decode(dreams[0])
         drawn[name] = dreams[:, GIVEN:, :SHOWN].numpy()
     films = {name: each[::EVERY] for name, each in films.items()}
     save_film(film, films, scale=2, given=GIVEN // EVERY)

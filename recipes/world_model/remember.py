@@ -19,7 +19,7 @@ def remember(at: Stage) -> None:
         run(
             "recipes/world_model/open_loop.py",
             *("--runs", *map(at.memory, MEMORIES)),
-            *("--draws", scale.futures, "--out", at.out / "open_loop.json"),
+            *("--draws", scale.futures, "--every", 10, "--out", at.out / "open_loop.json"),
         )
 
 

@@ -36,9 +36,9 @@ def test_frames_are_shown_beside_each_other_one_after_another(tmp_path: Path) ->
 
 
 def test_what_is_given_is_said_while_it_is(tmp_path: Path) -> None:
-    save_film(tmp_path / "a.gif", {"real": film(9), "dreamt": film(9)}, scale=20, given=2)
+    save_film(tmp_path / "a.gif", {"real": film(250), "dreamt": film(200)}, scale=20, given=2)
     with Image.open(tmp_path / "a.gif") as shown:
-        titles = [np.asarray(each.convert("L"))[:20].copy() for each in pages(shown)]
+        titles = [np.asarray(each.convert("L"))[:32].copy() for each in pages(shown)]
     half = titles[0].shape[1] // 2
     assert (titles[0] == titles[1]).all() and (titles[2] == titles[3]).all()
     assert (titles[0][:, :half] == titles[2][:, :half]).all()

@@ -138,11 +138,10 @@ def test_base_and_models_split_the_configuration(recipe: Path) -> None:
         assert keys == ["model", "init_args", "head"], f"{model}.yaml holds more than a head"
 
 
+# What is no comparison has a test of its own.
+OTHERS = ("legibility.json", "heard.json", "open_loop.json", "scores.json", "metrics.json")
 RESULTS = sorted(
-    path
-    for recipe in RECIPES
-    for path in recipe.glob("*.json")
-    if path.name not in ("legibility.json", "heard.json", "open_loop.json")  # see their own tests
+    path for recipe in RECIPES for path in recipe.glob("*.json") if path.name not in OTHERS
 )
 
 
@@ -153,6 +152,14 @@ def test_a_table_is_of_all_models_or_there_is_none(recipe: Path) -> None:
         assert set(results["models"]) == set(recipe_models(recipe))
         return
     readme = (recipe / "README.md").read_text()  # a figure stands nowhere without its file
+    if (recipe / "metrics.json").exists():
+        found = json.loads((recipe / "metrics.json").read_text())
+        tighter = found["bounds"]["importance-weighted, 16 draws"]
+        for bound in (found, tighter):
+            assert f"{bound['nll']:,.1f} ± {bound['stderr']:.1f}" in readme
+        assert f"{found['bits_per_dim']:.3f}" in readme and found["device"] in readme
+        assert f"{found['seconds']:,.0f} s" in readme and f"{found['steps']:,} steps" in readme
+        return
     assert "**No table yet.**" in readme and "NLL," not in readme and "±" not in readme
 
 

@@ -150,7 +150,7 @@ def test_all_stages_run_from_nothing_and_only_once(
     scores = json.loads((tmp_path / "scores.json").read_text())
     drivers = scores["drivers"]
     assert scores["tracks"] == 2 and list(drivers) == ["random", "unevolved", "rmdn", "frmdn"]
-    assert len({tuple(driver["scores"]) for driver in drivers.values()}) > 2
+    assert drivers["random"]["scores"] != drivers["frmdn"]["scores"]
     for name, driver in drivers.items():
         assert len(driver["scores"]) == 2, name
         if name != "random":
@@ -159,6 +159,7 @@ def test_all_stages_run_from_nothing_and_only_once(
     for name in ("rmdn", "frmdn"):
         evolved = json.loads((tmp_path / f"act/{name}-evolution.json").read_text())
         assert len(evolved["scores"]) == 2
+        assert any(json.loads((tmp_path / f"act/{name}.json").read_text())["parameters"])
     check(at, {"act/rmdn.json", "act/frmdn.json", "scores.json"})
     left = times(tmp_path)
     capfd.readouterr()
@@ -210,7 +211,7 @@ def check(at: Any, more: set[str]) -> None:
         for kept in ("best.ckpt", "last.ckpt"):
             assert (trained / "checkpoints" / kept).exists(), trained
     with Image.open(at.out / "film.gif") as film:
-        assert film.n_frames == 81, "every second of 162 frames"
+        assert 40 < film.n_frames <= 82, "every second of 163 frames, but for those that are alike"
 
 
 def times(folder: Path) -> dict[Path, int]:
