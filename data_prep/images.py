@@ -1,7 +1,7 @@
 """What the preparations of labelled images have in common: images in, sequences of rows out.
 
 An image is a sequence of its rows, from the top; a frame holds a row's pixels from the left, the
-channels of a pixel beside each other. Values are levels from 0 to 255, kept as single bytes; their
+channels of a pixel beside each other. Values are levels from 0 to 255; their
 density is unbounded, so train with ``UniformDequantise`` or with a head of levels. How else an
 image is scanned (pixel by pixel, block by block) is an option of the data module, not of the store.
 
@@ -102,7 +102,6 @@ def write_images(
         unit="pixel level" if levels > 2 else "bit",
         step="row",
         context=[f"{word} {each}" for each in classes] if labels else [],
-        dtype="uint8",
         attributes={
             "kind": "image",
             "sequence": "image",

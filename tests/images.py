@@ -28,7 +28,6 @@ def write_images(
         unit="pixel level",
         step="row",
         context=["digit 0", "digit 1", "row"] if labels else [],
-        dtype="uint8",
         missing=missing,
         attributes={
             "kind": "image",

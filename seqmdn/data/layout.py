@@ -6,7 +6,6 @@ __all__ = [
     "FORMAT",
     "MISSING_VERSION",
     "SPLITS",
-    "VALUES",
     "VERSION",
     "Array",
     "check_finite",
@@ -34,16 +33,13 @@ VERSION = 1
 # Of a store with `observed`: a reader that does not know of missing features must refuse it.
 MISSING_VERSION = 2
 
-# What a value may be kept as: any number, or levels in a quarter of the room.
-VALUES = ("float32", "uint8")
-
 _TYPES = {
-    "values": VALUES,
-    "context": ("float32",),
-    "observed": ("bool",),
-    "offsets": ("int64",),
-    "split": ("int8",),
-    "text": ("strings",),
+    "values": "float32",
+    "context": "float32",
+    "observed": "bool",
+    "offsets": "int64",
+    "split": "int8",
+    "text": "strings",
 }
 
 
@@ -112,11 +108,11 @@ def check_layout(
             raise ValueError(f"{path}: expected a dataset {name!r}, found {sorted(file)}: {again}")
         dimensions = 2 if name in ("values", "context", "observed") else 1
         strings = h5py.check_string_dtype(dataset.dtype) is not None
-        right = strings if name == "text" else str(dataset.dtype) in _TYPES[name]
+        right = strings if name == "text" else dataset.dtype == _TYPES[name]
         if not right or dataset.ndim != dimensions:
             raise ValueError(
-                f"{path}: expected {name!r} to be {' or '.join(_TYPES[name])} with {dimensions} "
-                f"dimensions, found {dataset.dtype} of shape {dataset.shape}: {again}"
+                f"{path}: expected {name!r} to be {_TYPES[name]} with {dimensions} dimensions, "
+                f"found {dataset.dtype} of shape {dataset.shape}: {again}"
             )
         _check_view(path, dataset)
     frames = file["values"].shape[0]

@@ -73,8 +73,7 @@ def link_parts(
         attributes: What takes the place of the first part's attributes, or is added to them.
 
     Raises:
-        ValueError: If there are no parts, as many splits as sequences are not given, or the parts
-            hold levels, which cannot be NaN.
+        ValueError: If there are no parts, or as many splits as sequences are not given.
 
     Example:
         >>> import tempfile
@@ -97,11 +96,6 @@ def link_parts(
             _copy_attributes(first, file, attributes or {})
             for name in filter(first.__contains__, _FRAMES):
                 width = first[name].shape[1]
-                if first[name].dtype != np.float32:
-                    raise ValueError(
-                        f"{parts[0].path}: expected float32 to show, found {first[name].dtype}, "
-                        "which has no NaN for what is damaged: join the parts"
-                    )
                 layout = h5py.VirtualLayout((frames, width), first[name].dtype)
                 row = 0
                 for part in parts:

@@ -125,8 +125,6 @@ class Store:
         """
         rows = self._range(index, start, stop)
         values = self._rows("values", rows, index)
-        if values.dtype != np.float32:  # levels, which are always finite
-            values = values.astype(np.float32)
         if self.missing:
             values = np.where(self._rows("observed", rows, index), values, np.float32(0))
         check_finite(values, self.names, f"{self.path}: sequence {index}", start)

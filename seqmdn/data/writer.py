@@ -10,7 +10,7 @@ import uuid
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 from types import TracebackType
-from typing import Any, Literal, Self
+from typing import Any, Self
 
 import h5py
 import numpy as np
@@ -19,7 +19,6 @@ from numpy.typing import ArrayLike, NDArray
 from seqmdn.data.layout import (
     FORMAT,
     MISSING_VERSION,
-    VALUES,
     VERSION,
     Array,
     check_finite,
@@ -29,7 +28,6 @@ from seqmdn.data.layout import (
 
 Attribute = str | bool | int | float | NDArray[Any]
 
-_FLOAT = np.dtype(np.float32)
 _PENDING = 2**20  # bytes of values that wait to be written
 _CHUNK = 64 * 2**10  # bytes: small enough for a short window, large enough to compress
 _LARGEST = 60_000  # bytes: HDF5 keeps an attribute in a header of at most 64 KiB
@@ -50,8 +48,6 @@ class StoreWriter:
         context: The names of the X columns of the context, none by default.
         missing: Whether features of frames may be missing; what was observed is then kept, too, and
             the format version is 2 instead of 1.
-        dtype: ``"float32"``, or ``"uint8"`` for values that are levels from 0 to 255: a quarter of
-            the room, and four times as many of them in a reader's cache. They are read as float32.
         step: What lies between one frame and the next, such as ``"row"`` or ``"hour"``.
         sample_rate: Frames a second, where the frames are samples of time.
         source: The files that the data come from, each a ``{"file": name, "sha256": digits}``.
@@ -92,13 +88,7 @@ class StoreWriter:
         command: str = "",
         attributes: Mapping[str, Attribute | Sequence[float]] | None = None,
         missing: bool = False,
-        dtype: Literal["float32", "uint8"] = "float32",
     ) -> None:
-        if dtype not in VALUES:
-            raise ValueError(
-                f"StoreWriter expected a dtype of {' or '.join(VALUES)}, found {dtype!r}"
-            )
-        self._dtype = np.dtype(dtype)
         self.path = Path(path)
         self._partial = self.path.with_name(f".{self.path.name}.{uuid.uuid4().hex}.partial")
         self._names = {"features": _check_names("features", features, least=1)}
@@ -163,9 +153,7 @@ class StoreWriter:
         seen = self._check_observed(observed, np.shape(values), where)
         if seen is not None:
             values = np.where(seen, values, 0)
-        frames: NDArray[Any] = _check_frames(values, self._names["features"], where)
-        if self._dtype == np.uint8:
-            frames = _levels(frames, where)
+        frames = _check_frames(values, self._names["features"], where)
         if len(frames) < 2:
             raise ValueError(
                 f"{where}: expected at least 2 frames, found {len(frames)}: leave it out"
@@ -195,9 +183,7 @@ class StoreWriter:
         self._splits.append(number)
         if text is not None:
             self._texts.append(text)
-        if self._offsets[-1] - self._flushed >= _PENDING // (
-            self._dtype.itemsize * len(self._names["features"])
-        ):
+        if self._offsets[-1] - self._flushed >= _PENDING // (4 * len(self._names["features"])):
             self._flush(self._file)
 
     def add_attributes(self, attributes: Mapping[str, Attribute | Sequence[float]]) -> None:
@@ -222,11 +208,11 @@ class StoreWriter:
                 self._file.attrs[key] = value
             for key, names in self._names.items():
                 self._file.attrs.create(key, names, dtype=h5py.string_dtype(), shape=(len(names),))
-            _create(self._file, "values", len(self._names["features"]), self._dtype)
+            _create(self._file, "values", len(self._names["features"]))
             if self._names["context"]:
                 _create(self._file, "context", len(self._names["context"]))
             if self._missing:
-                _create(self._file, "observed", len(self._names["features"]), np.dtype(np.bool_))
+                _create(self._file, "observed", len(self._names["features"]), np.bool_)
         except BaseException:
             self._discard()
             raise
@@ -346,26 +332,15 @@ def _few(names: Sequence[str]) -> str:
     return ", ".join(names) if len(names) <= 4 else f"{names[0]}, ..., {names[-1]}"
 
 
-def _levels(frames: Array, where: str) -> NDArray[np.uint8]:
-    wrong = (frames != np.rint(frames)) | (frames < 0) | (frames > 255)
-    if wrong.any():
-        raise ValueError(
-            f"{where}: expected whole levels from 0 to 255 to keep as uint8, found "
-            f"{frames[wrong][0]:g} ({np.count_nonzero(wrong)} such values): round them, or make "
-            "the StoreWriter with dtype='float32'"
-        )
-    return frames.astype(np.uint8)
-
-
-def _create(file: h5py.File, name: str, features: int, dtype: np.dtype[Any] = _FLOAT) -> None:
-    # What was observed is cut as values are, four times smaller.
-    row = 1 if dtype == np.uint8 else _FLOAT.itemsize
+def _create(
+    file: h5py.File, name: str, features: int, dtype: type[np.generic] = np.float32
+) -> None:
     file.create_dataset(
         name,
         shape=(0, features),
         maxshape=(None, features),
         dtype=dtype,
-        chunks=(max(1, _CHUNK // (row * features)), features),
+        chunks=(max(1, _CHUNK // (4 * features)), features),
         compression="gzip",
         shuffle=True,
         track_times=False,

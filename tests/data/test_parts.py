@@ -145,14 +145,3 @@ def test_another_file_is_no_part(tmp_path: Path) -> None:
         writer.append([[0], [1]], "train", text="a word")
     with pytest.raises(ValueError, match="values and context alone, found .*'text'"):
         Part.read(tmp_path / "1.h5")
-
-
-def test_levels_are_joined_but_not_shown(tmp_path: Path) -> None:
-    for number in range(2):
-        with StoreWriter(tmp_path / f"{number}.h5", ["x"], "a", "level", dtype="uint8") as writer:
-            writer.append([[number], [255]], "train")
-    parts = [Part.read(tmp_path / f"{number}.h5") for number in range(2)]
-    with pytest.raises(ValueError, match="expected float32 to show, found uint8"):
-        link_parts(tmp_path / "a.h5", parts, ["train", "test"])
-    join_parts(tmp_path / "a.h5", parts, ["train", "test"])
-    assert Store(tmp_path / "a.h5").read(1)[0].tolist() == [[1], [255]]

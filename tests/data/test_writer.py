@@ -266,31 +266,3 @@ def test_attributes_can_be_added_until_the_end(tmp_path: Path) -> None:
                 writer.add_attributes({name: 2})
     attributes = Store(tmp_path / "a.h5").attributes
     assert attributes["left"] == 3 and attributes["rates"].tolist() == [8000, 16000]
-
-
-def test_levels_take_a_byte_each_and_are_read_as_numbers(tmp_path: Path) -> None:
-    levels = np.random.default_rng(0).integers(0, 256, (9, 5))
-    seen = levels > 99
-    for missing in (False, True):
-        path = tmp_path / f"{missing}.h5"
-        with StoreWriter(
-            path, list("abcde"), "a", "level", dtype="uint8", missing=missing
-        ) as writer:
-            writer.append(levels, "train", observed=seen if missing else None)
-        with h5py.File(path) as file:
-            assert file["values"].dtype == np.uint8
-        with Store(path) as store:
-            values, _ = store.read(0, 2)
-            assert values.dtype == np.float32
-            np.testing.assert_array_equal(values, np.where(seen | (not missing), levels, 0)[2:])
-
-
-@pytest.mark.parametrize("value", [0.5, -1, 256])
-def test_what_is_no_level_is_not_kept_as_one(tmp_path: Path, value: float) -> None:
-    message = f"sequence 0: expected whole levels from 0 to 255 to keep as uint8, found {value:g} "
-    with StoreWriter(tmp_path / "a.h5", ["x"], "a", "level", dtype="uint8") as writer:
-        with pytest.raises(ValueError, match=message):
-            writer.append([[3], [value]], "train")
-        writer.append([[0], [255]], "train")
-    with pytest.raises(ValueError, match="a dtype of float32 or uint8, found 'int8'"):
-        StoreWriter(tmp_path / "a.h5", ["x"], "a", "level", dtype="int8")
