@@ -22,6 +22,7 @@ from seqmdn.runs import draw, learning_clock, learning_curve, load_run
 __all__ = ["draw_comparison", "draw_sweep"]
 
 _SHOWN = 12  # sequences
+_LONGEST = 200  # frames of one of them
 
 
 def draw_comparison(tasks: Sequence[Task], result: Mapping[str, Any], out: Path) -> list[str]:
@@ -85,7 +86,7 @@ def _draw_page(tasks: Sequence[Task], result: Mapping[str, Any], path: Path) -> 
     # Draws are no longer than the sequences whose context they are drawn under.
     length = int(real.lengths.max())
     if first.store.attributes.get("kind") != "image":  # of which a part is none
-        length = min(200, length)
+        length = min(_LONGEST, length)
     for name, entry in result["models"].items():
         runs = [task for task in tasks if task.model == name]
         shown = {

@@ -12,6 +12,7 @@ import torch
 from seqmdn.comparison import Task, pictures, summarise, time_drawing
 from seqmdn.runs import learning_clock, learning_curve, load_run
 from tests.comparison.runs import runs_of
+from tests.images import HEIGHT, WIDTH, train_images, write_images
 from tests.small import metrics
 
 
@@ -66,6 +67,19 @@ def test_a_model_whose_draws_run_away_is_shown_without_them(
     assert models["frmdn"]["nll"] == result["models"]["frmdn"]["nll"]
     time_drawing([tasks[1]], rounds=1)
     assert metrics(wild)["draw"]["seconds"] > 0
+
+
+def test_images_are_shown_whole_however_many_frames_they_are(
+    tmp_path: Path, shown: dict[str, tuple[Any, ...]], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    train_images(tmp_path, write_images(tmp_path / "images.h5"), scan="pixel")
+    task = Task("rmdn", 0, (), tmp_path / "run")
+    monkeypatch.setattr(pictures, "_LONGEST", HEIGHT * WIDTH - 1)
+    result = summarise(Path("recipe"), {task: metrics(task.out)}, "")
+    pictures.draw_comparison([task], result, tmp_path)
+    models, options = shown["compare.png"]
+    assert models["rmdn"]["samples"].shape == options["real"].shape == (12, HEIGHT, WIDTH)
+    assert (options["real_lengths"] == HEIGHT).all()
 
 
 def test_cells_have_the_errors_of_their_differences(
