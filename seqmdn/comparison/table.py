@@ -101,7 +101,7 @@ def _bound_cells(entry: Mapping[str, Any], bound: str, count: int) -> list[str]:
     if bound not in entry.get("bounds", ()):
         return [""] * count
     found = entry["bounds"][bound]
-    return [_nll(entry, found), *[f"{found['bits_per_dim']:.3f}"] * (count - 1)]
+    return [_nll(entry, found), *([f"{found['bits_per_dim']:.3f}"] if count > 1 else [])]
 
 
 def _other_cell(models: Mapping[str, Any], name: str, key: str) -> str:
