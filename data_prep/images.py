@@ -1,9 +1,9 @@
 """What the preparations of labelled images have in common: images in, sequences of rows out.
 
 An image is a sequence of its rows, from the top; a frame holds a row's pixels from the left, the
-channels of a pixel beside each other. Values are levels from 0 to 255; their
-density is unbounded, so train with ``UniformDequantise`` or with a head of levels. How else an
-image is scanned (pixel by pixel, block by block) is an option of the data module, not of the store.
+channels of a pixel beside each other. Values are levels from 0 to 255; their density is unbounded,
+so train with ``UniformDequantise`` or with a head of levels. How else an image is scanned (pixel by
+pixel, block by block) is an option of the data module, not of the store.
 
 - **Split.** The owner's training images are for training and, a share of them that follows from the
   seed, for validation; the owner's test images are the test. All keep their order.

@@ -1,10 +1,10 @@
 """Pickled arrays, read by an unpickler that knows arrays of numbers only.
 
 NumPy keeps an array of arrays as a pickle, some data sets are pickles of their own, and a pickle
-may call anything. Here the names that
-NumPy's arrays need stand for helpers of this file: no function of NumPy or of Python can be reached
-by a pickle, and any other name is refused before anything happens. An array's bytes must be as many
-as its shape says, so that no memory is taken for what is not there.
+may call anything. Here the names that NumPy's arrays need stand for helpers of this file: no
+function of NumPy or of Python can be reached by a pickle, and any other name is refused before
+anything happens. An array's bytes must be as many as its shape says, so that no memory is taken for
+what is not there.
 """
 
 from __future__ import annotations

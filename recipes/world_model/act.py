@@ -82,7 +82,7 @@ def evolve(at: Stage, name: str, player: Player, progress: Progress) -> Path:
 def score(
     player: Player, path: Path, candidates: np.ndarray, seeds: range, scale: Scale
 ) -> np.ndarray:
-    """Score a generation, all of it on the same tracks, other ones in every generation."""
+    """Score a generation: in dreams, or all of it on the same tracks, other ones each time."""
     if scale.dreaming:
         groups = -(-scale.episodes_each // DREAMS)
         dreams = [Drive(path, scale.evolve_steps, candidates, DREAMS)] * groups

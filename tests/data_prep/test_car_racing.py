@@ -75,6 +75,14 @@ def test_frames_and_what_led_to_them(alone: Path) -> None:
     assert str(alone.parent).encode() not in alone.read_bytes()
 
 
+def test_a_store_says_which_actions_were_taken(tmp_path: Path, alone: Path) -> None:
+    prepare(tmp_path / "gentle.h5", episodes=1, steps=3, workers=1, policy="gentle")
+    for path, name in ((tmp_path / "gentle.h5", "gentle"), (alone, "random")):
+        with Store(path) as store:
+            found = [store.attributes[key] for key in ("action_low", "action_high")]
+        np.testing.assert_allclose(found, WALKS[name])
+
+
 def test_a_gentle_driver_does_little_and_sees_the_road_for_longer() -> None:
     found = {}
     for name in ("random", "gentle"):

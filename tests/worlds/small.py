@@ -9,7 +9,7 @@ from seqmdn.backbones import LSTMBackbone
 from seqmdn.models import FrameVAE, WorldModel
 from seqmdn.worlds import World
 
-LOW, HIGH = [-1.0, 0.0, 0.0], [1.0, 1.0, 1.0]
+LOW, HIGH = [-1.0, 0.0, 0.0], [1.0, 0.5, 0.75]
 
 
 def small_world(eyes: bool = True, rewarded: bool = True, ends: float = -3.0) -> World:

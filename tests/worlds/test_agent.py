@@ -45,10 +45,12 @@ def test_its_file_brings_it_back(runs: Runs, tmp_path: Path) -> None:
     agent = load_agent(tmp_path / "a/agent.json")
     np.testing.assert_array_equal(agent.parameters, parameters)
     assert agent.controller.squash == SQUASH
+    world = agent.belief.world
+    np.testing.assert_array_equal(agent.controller.low, world.low)
+    np.testing.assert_array_equal(agent.controller.high, world.high)
     agent.begin(0)
     first = agent(random_frames(1)[0])
-    world = agent.belief.world
-    other = Agent(world, LinearController(11, squash=SQUASH), parameters)
+    other = Agent(world, LinearController(11, world.low, world.high, SQUASH), parameters)
     other.begin(0)
     np.testing.assert_array_equal(first, other(random_frames(1)[0]))
     changed = load_agent(tmp_path / "a/agent.json", parameters + 1)
