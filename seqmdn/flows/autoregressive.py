@@ -123,6 +123,7 @@ class _Autoregressive(MaskedAutoregressiveTransform):
     def __init__(self, features: int, context: int, *, maps: Univariate, **options: Any) -> None:
         super().__init__(features, context, **options)
         self.maps = maps
+        self.turns: list[int] = self.order.argsort().tolist()  # feature after feature
 
     def forward(self, c: Tensor | None = None) -> Transform:
         return _AutoregressiveTransform(self, c)
@@ -131,9 +132,8 @@ class _Autoregressive(MaskedAutoregressiveTransform):
 class _AutoregressiveTransform(VectorTransform):
     def __init__(self, owner: _Autoregressive, context: Tensor | None) -> None:
         super().__init__()
-        self.maps, self.passes = owner.maps, owner.passes
+        self.maps, self.turns = owner.maps, owner.turns
         layers = [layer for layer in owner.hyper if hasattr(layer, "weight")]
-        # Masked once, for all the passes of an inverse.
         weights = [layer.mask * layer.weight for layer in layers]
         self.parameters = Parameters(owner.hyper, weights, owner.total, context)
 
@@ -147,11 +147,16 @@ class _AutoregressiveTransform(VectorTransform):
         return z.mT.reshape(*lead, -1), ladj.view(lead)
 
     def _inverse(self, y: Tensor) -> Tensor:
+        # What moves a feature depends on those before it alone: each pass shows the network one
+        # feature more, and asks its last layer for the parameters of the next one.
         def inverse(given: Tensor, z: Tensor) -> tuple[Tensor]:
-            x = torch.zeros_like(z)
-            for _ in range(self.passes):  # each pass gets one more feature right
-                x = self.maps.inverse(z, self.parameters(given, x))
-            return (x,)
+            found: dict[int, Tensor] = {}
+            seen = given.expand(-1, z.shape[1])
+            for feature in self.turns:
+                one = z[feature : feature + 1]
+                found[feature] = self.maps.inverse(one, self.parameters.of(seen, feature))
+                seen = self.parameters.see(seen, found[feature], feature)
+            return (torch.cat([found[feature] for feature in range(len(z))]),)
 
         frames, lead = frames_last(y, self.parameters.batch)
         (x,) = self.parameters.each(inverse, lead, frames)

@@ -67,11 +67,34 @@ class Parameters:
     def __call__(self, given: Tensor, seen: Tensor) -> Tensor:
         """Return the parameters ``(P, M, N)`` for what the network sees of N frames ``(A, N)``."""
         x = torch.addmm(given, self.weights[0], seen)
+        if len(self.weights) > 1:
+            x = torch.addmm(self.biases[-1], self.weights[-1], self._last(x))
+        return x.unflatten(0, (self.count, -1))
+
+    def see(self, x: Tensor, value: Tensor, feature: int) -> Tensor:
+        """Return what the first layer gives ``(W, N)``, with one feature ``(1, N)`` more."""
+        return torch.addmm(x, self.weights[0][:, feature : feature + 1], value)
+
+    def of(self, x: Tensor, feature: int) -> Tensor:
+        """Return the parameters ``(P, 1, N)`` of one map, by what the first layer gives."""
+        if len(self.weights) > 1:
+            bias, weight = (
+                tensors[-1].unflatten(0, (self.count, -1))[:, feature]
+                for tensors in (self.biases, self.weights)
+            )
+            x = torch.addmm(bias, weight, self._last(x))
+        else:
+            x = x.unflatten(0, (self.count, -1))[:, feature]
+        return x.unsqueeze(1)
+
+    def _last(self, x: Tensor) -> Tensor:
+        """Return what the last layer sees, by what the first one gives."""
         for activation, weight, bias in zip(
-            self.activations, self.weights[1:], self.biases[1:], strict=True
+            self.activations, self.weights[1:-1], self.biases[1:-1], strict=False
         ):
             x = torch.addmm(bias, weight, activation(x))
-        return x.unflatten(0, (self.count, -1))
+        last: Tensor = self.activations[-1](x)
+        return last
 
     def _given(self, lead: torch.Size) -> Tensor:  # (W, 1) or (W, N)
         given = self.biases[0]

@@ -1,0 +1,125 @@
+"""Measure images by rows: `python -m benchmarks.pixels [--write]`.
+
+The models of recipes/pixels/mnist, with random weights: steps of training beside those of the same
+LSTM with a squared error, and the drawing of 64 images. `--write` puts the tables into
+benchmarks/README.md as well.
+"""
+
+from __future__ import annotations
+
+from functools import partial
+from pathlib import Path
+
+import torch
+from torch import Tensor, nn
+from torch.nn import functional as F
+
+from benchmarks.measure import Comparison, Work, compare
+from benchmarks.one_thread import run
+from seqmdn.configuration import fit_parser
+from seqmdn.data import Batch
+from seqmdn.generation import generate
+from seqmdn.models import SequenceModel
+
+BEGIN, END = "<!-- begin: python -m benchmarks.pixels -->", "<!-- end: benchmarks.pixels -->"
+RECIPE = Path(__file__).parents[1] / "recipes/pixels/mnist"
+MODELS = sorted(path.stem for path in RECIPE.glob("*.yaml") if path.stem != "base")
+STEPS = (
+    "| a step of 64 images | ms | images a second | a squared error's | ours by theirs "
+    "| the same, processor | target |"
+)
+DRAWS = "| 64 images drawn by rows | seconds | target |"
+IMAGES, SIDE = 64, 28
+
+
+class SquaredError(nn.Module):
+    """A model's own LSTM, told the row before, with a linear guess of the row: no density."""
+
+    def __init__(self, model: SequenceModel) -> None:
+        super().__init__()
+        backbone = model.backbone
+        self.layers = nn.LSTM(
+            SIDE,
+            backbone.hidden,
+            len(backbone.layers),
+            dropout=backbone.dropout.p if len(backbone.layers) > 1 else 0.0,
+            batch_first=True,
+        )
+        self.output = nn.Linear(backbone.hidden, SIDE)
+
+    def loss(self, rows: Tensor) -> Tensor:
+        """Return the mean squared error of rows (B, T, D), each given those before it."""
+        before = F.pad(rows[:, :-1], (0, 0, 1, 0))
+        return F.mse_loss(self.output(self.layers(before)[0]), rows)
+
+
+def recipe(name: str) -> SequenceModel:
+    """Return the model of a recipe, with random weights, as it begins on some images."""
+    torch.manual_seed(0)
+    parser = fit_parser()
+    files = ["-c", str(RECIPE / "base.yaml"), "-c", str(RECIPE / f"{name}.yaml")]
+    model: SequenceModel = parser.instantiate(parser.parse_args(files)).model(SIDE, 0)
+    model.initialise(images().flatten(0, 1))
+    return model
+
+
+def images() -> Tensor:
+    """Return frames of noise, half of them black: what they show takes no time."""
+    generator = torch.Generator().manual_seed(0)
+    levels = torch.rand(IMAGES, SIDE, SIDE, generator=generator)
+    noise = torch.rand(IMAGES, SIDE, SIDE, generator=generator)
+    return (256 * (2 * levels - 1).clamp_min(0)).floor() + 0.998 * noise + 0.001
+
+
+def training(model: SequenceModel) -> tuple[Work, Work]:
+    """Return a step of ours, forward, backward and AdamW, and one of a squared error."""
+    rows = images()
+    batch = Batch(values=rows, lengths=torch.full((IMAGES,), SIDE))
+    plain, scaled = SquaredError(model), rows / 256
+    return (
+        _step(model.train(), lambda: model.loss(batch)),
+        _step(plain, lambda: plain.loss(scaled)),
+    )
+
+
+def drawing(model: SequenceModel) -> Work:
+    """Return the drawing of 64 images."""
+    return partial(generate, model.eval(), IMAGES, SIDE)
+
+
+def line(name: str, found: Comparison) -> str:
+    """Return a line of the first table."""
+    return (
+        f"| {name} | {1e3 * found.ours:.0f} | {IMAGES / found.ours:.0f}"
+        f" | {IMAGES / found.theirs:.0f} | {1 / found.ratio:.2f} | {1 / found.ratio_processor:.2f}"
+        " | ≤ 1.5 |"
+    )
+
+
+def table(repeats: int) -> str:
+    """Measure all lines of both tables."""
+    lines = [STEPS, "|" + "---|" * (STEPS.count("|") - 1)]
+    for name in MODELS:
+        lines.append(line(name, compare(*training(recipe(name)), repeats)))
+        print(lines[-1], flush=True)
+    lines += ["", DRAWS, "|" + "---|" * (DRAWS.count("|") - 1)]
+    for name in MODELS:
+        draw = drawing(recipe(name))
+        lines.append(f"| {name} | {compare(draw, draw, repeats).ours:.2f} | < 1 |")
+        print(lines[-1], flush=True)
+    return "\n".join(lines)
+
+
+def _step(model: nn.Module, loss: Work) -> Work:
+    optimiser = torch.optim.AdamW(model.parameters())
+
+    def work() -> None:
+        optimiser.zero_grad()
+        loss().backward()
+        optimiser.step()
+
+    return work
+
+
+if __name__ == "__main__":
+    run("images by rows", table, BEGIN, END)
