@@ -59,8 +59,9 @@ def save_sequences(
     ``levels``, ``latent_mean`` ...) of the one trained on, so that whatever reads that one reads
     it, too. Its sequences are in the split "test", with the context that they were drawn under. Its
     source names the checkpoint as ``RUN/checkpoints/best.ckpt`` and the store trained on, each with
-    its SHA-256. The values are draws of y: what noise the model was trained under is in them. Draws
-    that ended with their first frame are left out, and counted (attribute ``left_out``).
+    its SHA-256. The values are those of the batch:
+    :meth:`seqmdn.data.SequenceDataModule.stored` takes the noise of y away, so that whoever reads
+    them as data may draw it anew. Draws that ended with their first frame are left out, and counted (attribute ``left_out``).
 
     Args:
         path: The file, written whole or not at all.

@@ -135,6 +135,8 @@ def sample_command(words: list[str]) -> None:
         return
     titles = None if drawn.text is None else decode(drawn.text)
     beside, store = None if options.alone else real, run.data.store
+    if options.out.suffix == ".h5":
+        drawn = run.data.stored(drawn)
     save_sequences(
         options.out, drawn, beside, store, run.checkpoint, command, titles, run.data.names
     )

@@ -11,14 +11,14 @@ from typing import Literal
 import numpy as np
 from lightning.pytorch import LightningDataModule
 from numpy.typing import NDArray
-from torch import Tensor
+from torch import Tensor, from_numpy
 
 from seqmdn.data.arguments import check_arguments
 from seqmdn.data.batch import Batch
 from seqmdn.data.columns import Columns
 from seqmdn.data.layout import SPLITS
 from seqmdn.data.loader import Items, Loader
-from seqmdn.data.noise import Noise
+from seqmdn.data.noise import Noise, UniformDequantise
 from seqmdn.data.pieces import Pieces
 from seqmdn.data.preparation import prepare_store
 from seqmdn.data.sampling import sample_frames
@@ -226,6 +226,18 @@ class SequenceDataModule(LightningDataModule):
         """
         batch = self.columns.join(batch)
         return self.store.restore(batch) if isinstance(self.store, Scanned) else batch
+
+    def stored(self, drawn: Batch) -> Batch:
+        """Gives a batch drawn in the store's columns as a store would hold it: without noise.
+
+        Levels outside of those that the store says it has become the nearest of them.
+        """
+        if self.noise is None:
+            return drawn
+        values = self.noise.undo(drawn.values.cpu().numpy())
+        if isinstance(self.noise, UniformDequantise) and "levels" in self.store.attributes:
+            values = values.clip(0, int(self.store.attributes["levels"]) - 1)
+        return drawn._replace(values=from_numpy(values))
 
     def sample_frames(self, limit: int | None = None) -> Tensor:  # (N, D)
         """Gives training frames after noise, for whatever looks at data before training.

@@ -32,6 +32,10 @@ class Noise(ABC):
     def draw(self, values: Array, rng: np.random.Generator) -> Array:  # (T, stored) -> (T, D)
         """Draws y given the stored rows; all randomness comes from ``rng``."""
 
+    def undo(self, drawn: Array) -> Array:  # (..., D)
+        """Gives what a store would hold of y; where the noise cannot be told from it, y itself."""
+        return drawn
+
     def entropy(self, values: Array) -> NDArray[np.float64] | None:  # (T, stored) -> (T,)
         """Gives the entropy of each frame's draw in nats where it is a floor worth naming, else
         None.
@@ -120,6 +124,14 @@ class UniformDequantise(Noise):
                 )
             y[rounded] = np.clip(y[rounded], above, below)
         return y
+
+    def undo(self, drawn: Array) -> Array:
+        """Gives the level in whose cell each y lies."""
+        cells = np.asarray(drawn, np.float64) / self.width
+        levels = (np.round(cells) if self.centred else np.floor(cells)) * self.width
+        if self.columns is not None:
+            levels[..., self.columns :] = drawn[..., self.columns :]
+        return levels.astype(np.float32)
 
     def __repr__(self) -> str:
         columns = "" if self.columns is None else f", columns={self.columns}"

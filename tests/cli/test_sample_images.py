@@ -50,6 +50,22 @@ def test_labels_are_asked_for_in_turn(run: Path, tmp_path: Path) -> None:
     assert store.attributes["kind"] == "image" and store.attributes["step"]
 
 
+def test_drawn_images_are_stored_as_levels_and_gone_on_from(run: Path, tmp_path: Path) -> None:
+    # Borders of the logit lie beyond the levels, and so does what an untrained model draws.
+    own = tmp_path / "own.h5"
+    main(["sample", str(run), "--num", "20", "--out", str(own)])
+    store = Store(own)
+    levels = np.concatenate([store.read(index)[0] for index in range(20)])
+    assert (levels == levels.round()).all() and levels.min() >= 0 and levels.max() <= 255
+    words = ["--data", str(own), "--num", "40", "--prime", "0.5", "--out", str(tmp_path / "a.npz")]
+    main(["sample", str(run), *words])
+    with np.load(tmp_path / "a.npz") as found:
+        upper, lower = np.split(np.floor(found["values"]), 2, axis=1)
+    first = np.stack([store.read(index)[0][:2] for index in range(20)])
+    np.testing.assert_array_equal(upper, np.tile(first, (2, 1, 1)))
+    assert (lower[:20] != lower[20:]).any()
+
+
 def test_surprise_is_shown_above_its_images(
     run: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:

@@ -239,3 +239,19 @@ def test_a_reward_needs_a_width_and_a_number_of_latents() -> None:
         GaussianLatents(latents=0)
     with pytest.raises(ValueError, match="expected a positive finite width, found 0"):
         GaussianLatents(latents=2, reward=0.0)
+
+
+@pytest.mark.parametrize("centred", [False, True])
+@pytest.mark.parametrize("width", [1.0, 0.5, 2.0**-9])
+def test_the_level_of_a_draw_is_found_again(width: float, centred: bool) -> None:
+    levels = np.random.default_rng(1).integers(-300, 301, size=(40, 50))
+    noise, values = UniformDequantise(width, centred), (width * levels).astype(np.float32)
+    found = noise.undo(noise.draw(values, np.random.default_rng(2)))
+    np.testing.assert_array_equal(found, values)
+    assert found.dtype == np.float32
+
+
+def test_columns_without_noise_stay_as_they_are_on_the_way_back() -> None:
+    noise, rows = UniformDequantise(columns=1), np.float32([[3.7, 0.25], [-0.2, 0.5]])
+    np.testing.assert_array_equal(noise.undo(rows), [[3, 0.25], [-1, 0.5]])
+    np.testing.assert_array_equal(GaussianLatents().undo(rows), rows)
