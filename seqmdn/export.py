@@ -61,7 +61,8 @@ def save_sequences(
     source names the checkpoint as ``RUN/checkpoints/best.ckpt`` and the store trained on, each with
     its SHA-256. The values are those of the batch:
     :meth:`seqmdn.data.SequenceDataModule.stored` takes the noise of y away, so that whoever reads
-    them as data may draw it anew. Draws that ended with their first frame are left out, and counted (attribute ``left_out``).
+    them as data may draw it anew. Draws that ended with their first frame are left out, and counted
+    (attribute ``left_out``).
 
     Args:
         path: The file, written whole or not at all.
