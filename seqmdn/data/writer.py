@@ -59,9 +59,9 @@ class StoreWriter:
 
     Raises:
         ValueError: If a name is missing or twice there, an attribute cannot be kept, or a sequence
-            has fewer than two frames, frames of another width, values that were observed and are
-            not finite, an unknown split, or context or text where others have none; if rows of a
-            table are not as many as their splits; on leaving the block, if there are no sequences.
+            has no frames, frames of another width, values that were observed and are not finite, an
+            unknown split, or context or text where others have none; if rows of a table are not as
+            many as their splits; on leaving the block, if there are no sequences.
 
     Example:
         >>> import tempfile
@@ -138,7 +138,7 @@ class StoreWriter:
         """Adds one sequence.
 
         Args:
-            values: (T, D), T >= 2.
+            values: (T, D), T >= 1; a row that belongs to no other is a sequence of one frame.
             split: ``"train"``, ``"valid"`` or ``"test"``.
             context: (T, X), row t belongs to frame t; where the store has context, each sequence
                 has.
@@ -243,11 +243,8 @@ class StoreWriter:
             raise ValueError(
                 f"{where}: expected a row for each of {len(splits)} splits, found {len(frames)}"
             )
-        if not rows and len(frames) < 2:
-            raise ValueError(
-                f"{where}: expected at least 2 frames, found {len(frames)}: leave it out, or add "
-                "rows of a table by append_rows"
-            )
+        if not rows and not len(frames):
+            raise ValueError(f"{where}: expected at least 1 frame, found none: leave it out")
         if (context is not None) != bool(self._names["context"]):
             raise ValueError(
                 f"{where}: expected {'a' if self._names['context'] else 'no'} context "
