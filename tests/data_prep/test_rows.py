@@ -1,10 +1,12 @@
 """Tables for regression: one row a sequence, targets as values, inputs as context."""
 
+import doctest
 from pathlib import Path
 
 import numpy as np
 import pytest
 
+import data_prep.rows
 from data_prep.rows import RowTable, split_rows, split_times, write_rows
 from seqmdn.data import SPLITS, SequenceDataModule, Store
 
@@ -100,3 +102,8 @@ def test_a_time_is_never_on_both_sides_of_a_cut() -> None:
         assert sum(map(len, parts)) == 10 and set.union(*parts) == set(range(10))
     with pytest.raises(ValueError, match="in the order of time"):
         split_times(times[::-1])
+
+
+def test_examples() -> None:
+    found = doctest.testmod(data_prep.rows)
+    assert found.attempted and not found.failed
