@@ -1,4 +1,4 @@
-"""MATLAB's matrices are read as scipy reads them, and nothing else is read at all."""
+"""MATLAB's matrices are numbers by their name, and what is damaged or none is refused."""
 
 from pathlib import Path
 
@@ -26,28 +26,16 @@ def test_numbers_of_any_width_are_read(path: Path, kind: str, compressed: bool) 
     assert read_matrix(path, "last").tolist() == [[1]]
 
 
-def test_whole_numbers_of_doubles_are_kept_narrow_and_read_all_the_same(path: Path) -> None:
-    # As MATLAB does it: a class of doubles whose numbers lie in bytes, in the small form.
-    scipy.io.savemat(path, {"m": np.array([[1.0, 2.0]])})
-    content = path.read_bytes()
-    data = np.array([9, 16], "<u4").tobytes()
-    place = content.rindex(data)
-    small = np.array([2 | 2 << 16], "<u4").tobytes() + bytes([1, 2, 0, 0])
-    size = int.from_bytes(content[132:136], "little") - 16
-    path.write_bytes(content[:132] + size.to_bytes(4, "little") + content[136:place] + small)
-    assert scipy.io.loadmat(path)["m"].tolist() == [[1, 2]]
-    assert read_matrix(path, "m").tolist() == [[1, 2]]
-
-
 def test_what_is_asked_for_must_be_there(path: Path) -> None:
     scipy.io.savemat(path, {"a": MATRIX, "b": MATRIX})
     with pytest.raises(ValueError, match="expected a matrix 'm', found a, b: download"):
         read_matrix(path, "m")
-    scipy.io.savemat(path, {"m": 1j * MATRIX})
-    assert read_matrix(path, "m").size == 0
-    scipy.io.savemat(path, {"m": np.zeros((2, 2, 2))})
-    with pytest.raises(ValueError, match=r"something else \('m' of sizes \(2, 2, 2\)"):
-        read_matrix(path, "m")
+    for other in (1j * MATRIX, np.zeros((2, 2, 2)), "word"):
+        scipy.io.savemat(path, {"m": other})
+        with pytest.raises(
+            ValueError, match="expected a matrix 'm' of real numbers, found another"
+        ):
+            read_matrix(path, "m")
 
 
 @pytest.mark.parametrize("compressed", [False, True])
@@ -56,12 +44,14 @@ def test_a_file_that_is_cut_off_is_refused(path: Path, kept: float, compressed: 
     scipy.io.savemat(path, {"m": MATRIX}, do_compression=compressed)
     content = path.read_bytes()
     path.write_bytes(content[: int(kept * len(content))])
-    with pytest.raises(ValueError, match="a.mat: expected a whole MATLAB file with a matrix 'm'"):
+    with pytest.raises(
+        ValueError, match="a.mat: expected a whole MATLAB file of version 7 or before"
+    ):
         read_matrix(path, "m")
 
 
 @pytest.mark.parametrize("content", [b"", b"MATLAB 7.3 MAT-file" + bytes(200), b"a,b\n1,2\n" * 30])
 def test_other_bytes_are_refused(path: Path, content: bytes) -> None:
     path.write_bytes(content)
-    with pytest.raises(ValueError, match="expected a MATLAB file of version 5, found other bytes"):
+    with pytest.raises(ValueError, match="expected a whole MATLAB file of version 7 or before"):
         read_matrix(path, "m")

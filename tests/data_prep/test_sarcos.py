@@ -62,7 +62,7 @@ def test_the_owners_cut_is_kept_without_what_the_test_holds(source: Path, tmp_pa
         ({"sarcos_inv": rows(9, 0)}, "expected a matrix 'sarcos_inv_test', found sarcos_inv"),
         ({"sarcos_inv_test": rows(9, 0)[:, 1:]}, r"28 finite numbers, found .* \(9, 27\)"),
         ({"sarcos_inv_test": np.full((9, COLUMNS), np.nan)}, "28 finite numbers"),
-        ({"sarcos_inv_test": 1j * rows(9, 0)}, r"28 finite numbers, found .* \(0, 0\)"),
+        ({"sarcos_inv_test": 1j * rows(9, 0)}, "of real numbers, found another kind"),
         (None, "sarcos_inv_test.mat, found no such file: take it from"),
     ],
 )
