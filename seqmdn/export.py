@@ -212,7 +212,12 @@ def _writer(
     path: Path, names: Sequence[str], store: Store, checkpoint: Path, command: str, left_out: int
 ) -> StoreWriter:
     """Begin a store of drawn sequences that says of itself what the real one does."""
-    kept = {key: value for key, value in store.attributes.items() if key not in _OWN}
+    kept = {
+        key: value
+        for key, value in store.attributes.items()
+        # A limit is that of the rows that were measured.
+        if key not in _OWN and not key.startswith("limit_")
+    }
     known = {key: kept.pop(key) for key in ("step", "sample_rate", "licence") if key in kept}
     own = {"left_out": left_out} if left_out or "left_out" in kept else {}
     return StoreWriter(

@@ -82,11 +82,12 @@ def test_h5_says_of_itself_what_the_real_store_does(
     )
     with h5py.File(path, "a") as file:
         file.attrs["authors"] = ["of another program", "this one keeps none"]
+        file.attrs["limit_test"] = 1.5  # of the real rows, not of drawn ones
     real = Store(path)
     save(tmp_path / "out" / "a.h5", drawn, real, best)
     with Store(tmp_path / "out" / "a.h5") as found:
         own = {"name", "source", "command", "authors"}
-        assert set(found.attributes) == set(real.attributes) - {"authors"}
+        assert set(found.attributes) == set(real.attributes) - {"authors", "limit_test"}
         for key in set(found.attributes) - own:
             assert np.array_equal(found.attributes[key], real.attributes[key]), key
         for key, value in (look | more | {"step": "row", "licence": "free"}).items():

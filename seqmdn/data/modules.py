@@ -256,9 +256,17 @@ class SequenceDataModule(LightningDataModule):
         In ``unit``: the mean over the split's sequences of each one's mean over frames or, with
         ``per="sequence"``, of its sum. None where features are missing, whose noise no model is
         scored on.
+
+        Without noise, it is what a store of rows says that the density its rows were drawn from
+        reaches on them (attributes ``limit_train``, ``limit_valid``, ``limit_test``, nats a row):
+        a model is lower by chance alone.
         """
-        if self.noise is None or self.store.missing:
+        if self.store.missing:
             return None
+        if self.noise is None:
+            other = self.columns.given or self.mark_end or self.store.lengths.max() > 1
+            known = None if other else self.store.attributes.get(f"limit_{split}")
+            return None if known is None else float(known)
         scores = []
         for index in self._indices(split).tolist():
             values, _ = self.columns.split(*self.store.read(index))

@@ -59,9 +59,9 @@ class StoreWriter:
 
     Raises:
         ValueError: If a name is missing or twice there, an attribute cannot be kept, or a sequence
-            has fewer than two frames, frames of another width, values that were observed and are
-            not finite, an unknown split, or context or text where others have none; on leaving the
-            block, if there are no sequences.
+            has no frames, frames of another width, values that were observed and are not finite, an
+            unknown split, or context or text where others have none; if rows of a table are not as
+            many as their splits; on leaving the block, if there are no sequences.
 
     Example:
         >>> import tempfile
@@ -138,7 +138,7 @@ class StoreWriter:
         """Adds one sequence.
 
         Args:
-            values: (T, D), T >= 2.
+            values: (T, D), T >= 1; a row that belongs to no other is a sequence of one frame.
             split: ``"train"``, ``"valid"`` or ``"test"``.
             context: (T, X), row t belongs to frame t; where the store has context, each sequence
                 has.
@@ -146,45 +146,36 @@ class StoreWriter:
             observed: (T, D), False where a feature is missing: its value, which may be anything, is
                 kept as 0. None is all; for a store made with ``missing=True``.
         """
-        if self._file is None:
-            raise ValueError("StoreWriter.append expected to be called inside its with block")
-        where = f"sequence {len(self._splits)}"
-        number = split_number(split)
-        seen = self._check_observed(observed, np.shape(values), where)
-        if seen is not None:
-            values = np.where(seen, values, 0)
-        frames = _check_frames(values, self._names["features"], where)
-        if len(frames) < 2:
-            raise ValueError(
-                f"{where}: expected at least 2 frames, found {len(frames)}: leave it out"
-            )
-        if (context is not None) != bool(self._names["context"]):
-            raise ValueError(
-                f"{where}: expected {'a' if self._names['context'] else 'no'} context "
-                f"{self._names['context']}, found {'none' if context is None else 'one'}"
-            )
         if self._splits and (text is not None) != bool(self._texts):
             raise ValueError(
-                f"{where}: expected {'a' if self._texts else 'no'} text as in the sequences "
-                f"before it, found {text!r}"
+                f"sequence {len(self._splits)}: expected {'a' if self._texts else 'no'} text as in "
+                f"the sequences before it, found {text!r}"
             )
-        if context is not None:
-            rows = _check_frames(context, self._names["context"], f"context of {where}")
-            if len(rows) != len(frames):
-                raise ValueError(
-                    f"context of {where}: expected a row for each of {len(frames)} frames, found "
-                    f"{len(rows)}"
-                )
-            self._pending["context"].append(rows)
-        self._pending["values"].append(frames)
-        if seen is not None:
-            self._pending["observed"].append(seen)
-        self._offsets.append(self._offsets[-1] + len(frames))
-        self._splits.append(number)
+        where = f"sequence {len(self._splits)}"
+        self._append(values, [split], context, observed, where)
         if text is not None:
             self._texts.append(text)
-        if self._offsets[-1] - self._flushed >= _PENDING // (4 * len(self._names["features"])):
-            self._flush(self._file)
+
+    def append_rows(
+        self,
+        values: ArrayLike,
+        splits: Sequence[str],
+        context: ArrayLike | None = None,
+        observed: ArrayLike | None = None,
+    ) -> None:
+        """Adds the rows of a table, such as a regression's, each a sequence of one frame.
+
+        Args:
+            values: (N, D), what is to be predicted.
+            splits: The N words ``"train"``, ``"valid"`` or ``"test"``.
+            context: (N, X), what it is predicted from.
+            observed: (N, D), False where a value is missing, as of :meth:`append`.
+        """
+        if self._texts:
+            raise ValueError("expected sequences with a text as those before them, found rows")
+        first = len(self._splits)
+        where = f"sequences {first} to {first + len(splits) - 1}"
+        self._append(values, splits, context, observed, where, rows=True)
 
     def add_attributes(self, attributes: Mapping[str, Attribute | Sequence[float]]) -> None:
         """Keeps more with the data, such as counts that only the last sequence completes.
@@ -230,6 +221,52 @@ class StoreWriter:
         finally:
             # After the rename there is nothing under the temporary name any more.
             self._discard()
+
+    def _append(
+        self,
+        values: ArrayLike,
+        splits: Sequence[str],
+        context: ArrayLike | None,
+        observed: ArrayLike | None,
+        where: str,
+        rows: bool = False,
+    ) -> None:
+        """Adds one sequence, or a row for each split."""
+        if self._file is None:
+            raise ValueError("StoreWriter.append expected to be called inside its with block")
+        numbers = [split_number(split) for split in splits]
+        seen = self._check_observed(observed, np.shape(values), where)
+        if seen is not None:
+            values = np.where(seen, values, 0)
+        frames = _check_frames(values, self._names["features"], where)
+        if rows and len(frames) != len(splits):
+            raise ValueError(
+                f"{where}: expected a row for each of {len(splits)} splits, found {len(frames)}"
+            )
+        if not rows and not len(frames):
+            raise ValueError(f"{where}: expected at least 1 frame, found none: leave it out")
+        if (context is not None) != bool(self._names["context"]):
+            raise ValueError(
+                f"{where}: expected {'a' if self._names['context'] else 'no'} context "
+                f"{self._names['context']}, found {'none' if context is None else 'one'}"
+            )
+        if context is not None:
+            beside = _check_frames(context, self._names["context"], f"context of {where}")
+            if len(beside) != len(frames):
+                raise ValueError(
+                    f"context of {where}: expected a row for each of {len(frames)} frames, found "
+                    f"{len(beside)}"
+                )
+            self._pending["context"].append(beside)
+        self._pending["values"].append(frames)
+        if seen is not None:
+            self._pending["observed"].append(seen)
+        first = self._offsets[-1]
+        ends = range(first + 1, first + len(frames) + 1) if rows else [first + len(frames)]
+        self._offsets.extend(ends)
+        self._splits.extend(numbers)
+        if self._offsets[-1] - self._flushed >= _PENDING // (4 * len(self._names["features"])):
+            self._flush(self._file)
 
     def _check_observed(
         self, observed: ArrayLike | None, shape: tuple[int, ...], where: str

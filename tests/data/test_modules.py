@@ -206,6 +206,23 @@ def test_the_limit_is_the_entropy_of_the_noise(tmp_path: Path) -> None:
     assert make(path, noise=UniformDequantise()).limit("test") is None
 
 
+def test_the_limit_of_rows_is_what_their_store_says(tmp_path: Path) -> None:
+    path = tmp_path / "a.h5"
+    known = {"limit_valid": 1.5, "limit_test": -0.25}
+    with StoreWriter(path, ["y", "z"], "a", "m", attributes=known) as writer:
+        writer.append_rows(np.eye(6, 2), ["train", "valid", "test"] * 2)
+    for options, expected in (
+        ({}, (None, 1.5, -0.25)),
+        ({"per": "sequence"}, (None, 1.5, -0.25)),
+        ({"given": ["y"]}, (None, None, None)),
+        ({"mark_end": True}, (None, None, None)),
+        ({"noise": UniformDequantise()}, (None, None, None)),
+    ):
+        module = SequenceDataModule(path, **options)
+        module.setup()
+        assert tuple(module.limit(split) for split in SPLITS) == expected
+
+
 def test_without_preparation_a_missing_store_is_an_error(tmp_path: Path) -> None:
     module = SequenceDataModule(tmp_path / "a.h5")
     module.prepare_data()

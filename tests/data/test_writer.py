@@ -124,8 +124,7 @@ def test_only_files_of_many_names_are_of_a_newer_kind(
         ({"values": [[0, 1], [np.nan, 2]]}, "sequence 1: expected finite.*nan at frame 1.*'x'"),
         ({"values": [[0, 1], [3, 4], [2, np.inf]]}, "sequence 1: .*inf at frame 2, feature 'y'"),
         ({"values": [[0, 1], [1e300, 2]]}, "sequence 1: expected finite float32.*inf at frame 1"),
-        ({"values": np.empty((0, 2))}, "sequence 1: expected at least 2 frames, found 0"),
-        ({"values": [[0, 1]]}, "sequence 1: expected at least 2 frames, found 1"),
+        ({"values": np.empty((0, 2))}, "sequence 1: expected at least 1 frame, found none"),
         ({"values": [[0], [1]]}, r"shape \(frames, 2\) for x, y, found int64 of shape \(2, 1\)"),
         ({"values": [0, 1]}, r"found int64 of shape \(2,\)"),
         ({"values": [["a", "b"]] * 2}, r"expected numbers .*found <U1"),
@@ -174,6 +173,52 @@ def test_the_writer_refuses_to_begin(tmp_path: Path, options: dict, message: str
     with pytest.raises(ValueError, match=message) as error:
         StoreWriter(tmp_path / "a.h5", **arguments)
     one_line(error)
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_rows_of_a_table_are_sequences_of_one_frame(tmp_path: Path) -> None:
+    path = tmp_path / "a.h5"
+    table, splits = np.arange(10.0).reshape(5, 2), ["train", "test", "train", "valid", "train"]
+    with StoreWriter(path, ["y"], "a", "m", context=["x"], missing=True) as writer:
+        writer.append_rows(table[:2, :1], splits[:2], table[:2, 1:])
+        lost = np.array([[True], [True], [False]])
+        writer.append_rows(np.where(lost, table[2:, :1], np.nan), splits[2:], table[2:, 1:], lost)
+    store = Store(path)
+    assert store.lengths.tolist() == [1] * 5
+    assert store.splits.tolist() == [0, 2, 0, 1, 0] and store.indices("valid").tolist() == [3]
+    for index, (y, x) in enumerate(table):
+        values, context = store.read(index)
+        observed = store.observed(index)
+        assert context is not None and context.tolist() == [[x]]
+        assert observed is not None and observed.tolist() == [[index < 4]]
+        assert values.tolist() == [[y if index < 4 else 0]]
+
+
+@pytest.mark.parametrize(
+    ("rows", "message"),
+    [
+        ({"splits": ["train"]}, "sequences 1 to 1: expected a row for each of 1 splits, found 2"),
+        ({"splits": ["train", "dev"]}, "expected a split of train, valid, test, found 'dev'"),
+        ({"values": [[0], [np.nan]]}, "sequences 1 to 2: expected finite.*frame 1, feature 'y'"),
+        ({"context": [[1]]}, "context of sequences 1 to 2: expected a row for each of 2"),
+        ({"context": None}, r"sequences 1 to 2: expected a context \['x'\], found none"),
+    ],
+)
+def test_rows_that_do_not_fit_are_refused(tmp_path: Path, rows: dict, message: str) -> None:
+    good = {"values": [[0], [1]], "splits": ["train", "test"], "context": [[0], [1]]}
+    with (
+        pytest.raises(ValueError, match=message) as error,
+        StoreWriter(tmp_path / "a.h5", ["y"], "a", "m", context=["x"]) as writer,
+    ):
+        writer.append_rows([[0]], ["train"], [[0]])
+        writer.append_rows(**{**good, **rows})
+    one_line(error)
+    with (
+        pytest.raises(ValueError, match="a text as those before them, found rows"),
+        StoreWriter(tmp_path / "a.h5", ["y"], "a", "m") as writer,
+    ):
+        writer.append([[0], [1]], "train", text="a")
+        writer.append_rows([[0]], ["train"])
     assert list(tmp_path.iterdir()) == []
 
 
