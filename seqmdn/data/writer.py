@@ -138,7 +138,7 @@ class StoreWriter:
         """Adds one sequence.
 
         Args:
-            values: (T, D), T >= 2.
+            values: (T, D), T >= 1; a row that belongs to no other is a sequence of one frame.
             split: ``"train"``, ``"valid"`` or ``"test"``.
             context: (T, X), row t belongs to frame t; where the store has context, each sequence
                 has.
@@ -154,10 +154,8 @@ class StoreWriter:
         if seen is not None:
             values = np.where(seen, values, 0)
         frames = _check_frames(values, self._names["features"], where)
-        if len(frames) < 2:
-            raise ValueError(
-                f"{where}: expected at least 2 frames, found {len(frames)}: leave it out"
-            )
+        if not len(frames):
+            raise ValueError(f"{where}: expected at least 1 frame, found none: leave it out")
         if (context is not None) != bool(self._names["context"]):
             raise ValueError(
                 f"{where}: expected {'a' if self._names['context'] else 'no'} context "
