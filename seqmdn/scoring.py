@@ -11,7 +11,7 @@ from torch.distributions import Distribution
 from seqmdn.data import Batch, Identity, Levels, Partial, Transform
 from seqmdn.distributions import Flowed, Product
 from seqmdn.metrics import DensityReport
-from seqmdn.models import DensityModel, SequenceModel
+from seqmdn.models import DensityModel, ExactModel
 
 __all__ = ["continuous_part", "first_part", "score_densities"]
 
@@ -45,6 +45,7 @@ def score_densities(
         NotImplementedError: If features are missing and the head is a flow that mixes them.
 
     Example:
+        >>> from seqmdn.models import SequenceModel
         >>> model = SequenceModel(features=2).eval()
         >>> batch = Batch(values=torch.randn(3, 10, 2), lengths=torch.tensor([10, 7, 2]))
         >>> found = score_densities(model, [batch]).compute()
@@ -56,20 +57,23 @@ def score_densities(
             "expected a density to score, found probabilities of whole levels, which have no"
             " quantiles: leave out --scores"
         )
-    if not isinstance(model, SequenceModel):
+    if not isinstance(model, ExactModel):
         raise ValueError(
             f"a {type(model).__name__} has no density of single frames to score: expected a"
-            " SequenceModel"
+            " SequenceModel or an MDN"
         )
     device = model.start.device
-    judged = first_part(model.head(model.start.new_zeros(model.backbone.features)))
-    report = DensityReport(judged.event_shape[0], draws, seed).to(device)
+    report: DensityReport | None = None
     for batch in batches:
         for part in _parts(batch, draws):
             part = move_data_to_device(part, device)
             distribution, mask = model.distributions(part)
             density, values = continuous_part(distribution, model.transform, part.values)
+            if report is None:
+                report = DensityReport(density.event_shape[0], draws, seed).to(device)
             report.update(density, values, mask, part.observed)
+    if report is None:
+        raise ValueError("expected a batch to score, found none")
     return report
 
 
@@ -105,6 +109,7 @@ def continuous_part(
 
     Example:
         >>> from seqmdn.heads import StrokeHead
+        >>> from seqmdn.models import SequenceModel
         >>> model = SequenceModel(3, head=StrokeHead, transform=Partial)
         >>> batch = Batch(values=torch.zeros(1, 5, 3), lengths=torch.tensor([5]))
         >>> distribution, _ = model.distributions(batch)
