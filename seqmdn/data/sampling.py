@@ -39,9 +39,9 @@ def sample_frames(
     pieces = stretches(lengths, length, shuffled=int(lengths.sum()) > limit)
     values: list[Tensor] = []
     contexts: list[Tensor] = []
-    lacking = limit
+    lacking, longest = limit, min(length, int(lengths.max()))
     # Several at a time, since what reads single frames is fast only with many.
-    while lacking > 0 and (some := list(islice(pieces, max(1, min(_AT_ONCE, lacking // length))))):
+    while lacking > 0 and (some := list(islice(pieces, max(1, min(_AT_ONCE, lacking // longest))))):
         batch = items[[_key(int(indices[row]), first, stop) for row, first, stop in some]]
         present = batch.present()
         frames = batch.values[present]
