@@ -101,6 +101,7 @@ regions. recipes/pixels/digits has that picture, and completions.png with lower 
 by row, of recurrent models of these digits, of which the best needs 1.8 bits a pixel.
 """
 
+from seqmdn.distributions.affine import rescaled
 from seqmdn.distributions.autoregressive import Autoregressive
 from seqmdn.distributions.averaged import Averaged, average
 from seqmdn.distributions.bits import Bits
@@ -126,4 +127,5 @@ __all__ = [
     "Mixture",
     "Product",
     "average",
+    "rescaled",
 ]
