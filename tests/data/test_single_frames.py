@@ -8,7 +8,15 @@ import numpy as np
 import pytest
 import torch
 
-from seqmdn.data import Batch, Pieces, SequenceDataModule, Store, StoreWriter, UniformDequantise
+from seqmdn.data import (
+    Batch,
+    GaussianLatents,
+    Pieces,
+    SequenceDataModule,
+    Store,
+    StoreWriter,
+    UniformDequantise,
+)
 from seqmdn.data import loader as loading
 from seqmdn.data import store as storing
 from seqmdn.data.batch import collate
@@ -49,6 +57,7 @@ def one_by_one(self: loading.Items, keys: list) -> Batch:
     [
         {},
         {"noise": UniformDequantise()},
+        {"noise": GaussianLatents()},
         {"window": 1},
         {"window": 1, "noise": UniformDequantise()},
         {"given": ["b"]},

@@ -84,7 +84,7 @@ def test_the_dead_and_the_same_are_named() -> None:
 
 def test_the_threshold_is_a_part_of_an_equal_share() -> None:
     mixture = planted([0.0, 0.0, 0.0, 0.0])
-    for died, expected in ((0.3, []), (0.999, [0, 1, 3])):
+    for died, expected in ((0.9, []), (0.999, [0, 1, 3])):
         use = ComponentUse(K, died=died)
         # Frames where the third one is: each of the others has next to nothing, or its share.
         value = torch.tensor([0.0, 0.0]) if not expected else torch.tensor([6.0, 0.0])
