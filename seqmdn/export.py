@@ -32,7 +32,7 @@ ENDINGS = (".png", ".svg", ".gif", ".npz", ".h5", *SOUND)
 _REAL = 16  # real sequences beside the drawn ones
 
 # What a store says of its own file, and not of how its values want to be understood.
-_OWN = {"format", "version", "name", "unit", "features", "context", "source", "command"}
+_OWN = {"format", "version", "name", "unit", "features", "context", "source", "command", "left_out"}
 
 
 def save_sequences(
@@ -61,8 +61,7 @@ def save_sequences(
     source names the checkpoint as ``RUN/checkpoints/best.ckpt`` and the store trained on, each with
     its SHA-256. The values are those of the batch:
     :meth:`seqmdn.data.SequenceDataModule.stored` takes the noise of y away, so that whoever reads
-    them as data may draw it anew. Draws that ended with their first frame are left out, and counted
-    (attribute ``left_out``).
+    them as data may draw it anew.
 
     Args:
         path: The file, written whole or not at all.
@@ -106,12 +105,9 @@ def save_sequences(
         return
     if path.suffix == ".h5":
         context = None if drawn.context is None else drawn.context.cpu().numpy()
-        short = int((lengths < 2).sum())
         named = store.names[: values.shape[-1]] if names is None else names
-        with _writer(path, named, store, checkpoint, command, short) as writer:
+        with _writer(path, named, store, checkpoint, command) as writer:
             for i, length in enumerate(lengths):
-                if length < 2:  # which no store holds
-                    continue
                 known = None if context is None else context[i, :length]
                 text = None if titles is None else titles[i]
                 writer.append(values[i, :length], "test", context=known, text=text)
@@ -209,7 +205,7 @@ def _sequences(batch: Batch) -> list[npt.NDArray[np.float32]]:
 
 
 def _writer(
-    path: Path, names: Sequence[str], store: Store, checkpoint: Path, command: str, left_out: int
+    path: Path, names: Sequence[str], store: Store, checkpoint: Path, command: str
 ) -> StoreWriter:
     """Begin a store of drawn sequences that says of itself what the real one does."""
     kept = {
@@ -219,7 +215,6 @@ def _writer(
         if key not in _OWN and not key.startswith("limit_")
     }
     known = {key: kept.pop(key) for key in ("step", "sample_rate", "licence") if key in kept}
-    own = {"left_out": left_out} if left_out or "left_out" in kept else {}
     return StoreWriter(
         path,
         names,
@@ -231,7 +226,7 @@ def _writer(
             {"file": store.path.name, "sha256": store.sha256},
         ],
         command=command,
-        attributes={key: value for key, value in kept.items() if _is_plain(value)} | own,
+        attributes={key: value for key, value in kept.items() if _is_plain(value)},
         **known,
     )
 

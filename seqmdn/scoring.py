@@ -10,10 +10,10 @@ from torch.distributions import Distribution
 
 from seqmdn.data import Batch, Identity, Levels, Partial, Transform
 from seqmdn.distributions import Flowed, Product
-from seqmdn.metrics import DensityReport
-from seqmdn.models import DensityModel, SequenceModel
+from seqmdn.metrics import ComponentUse, DensityReport, mixture_of
+from seqmdn.models import DensityModel, ExactModel
 
-__all__ = ["continuous_part", "first_part", "score_densities"]
+__all__ = ["continuous_part", "first_part", "score_components", "score_densities"]
 
 _VALUES = 2**22  # numbers drawn at a time
 
@@ -45,6 +45,7 @@ def score_densities(
         NotImplementedError: If features are missing and the head is a flow that mixes them.
 
     Example:
+        >>> from seqmdn.models import SequenceModel
         >>> model = SequenceModel(features=2).eval()
         >>> batch = Batch(values=torch.randn(3, 10, 2), lengths=torch.tensor([10, 7, 2]))
         >>> found = score_densities(model, [batch]).compute()
@@ -56,21 +57,76 @@ def score_densities(
             "expected a density to score, found probabilities of whole levels, which have no"
             " quantiles: leave out --scores"
         )
-    if not isinstance(model, SequenceModel):
+    if not isinstance(model, ExactModel):
         raise ValueError(
             f"a {type(model).__name__} has no density of single frames to score: expected a"
-            " SequenceModel"
+            " SequenceModel or an MDN"
         )
     device = model.start.device
-    judged = first_part(model.head(model.start.new_zeros(model.backbone.features)))
-    report = DensityReport(judged.event_shape[0], draws, seed).to(device)
+    report: DensityReport | None = None
     for batch in batches:
         for part in _parts(batch, draws):
             part = move_data_to_device(part, device)
             distribution, mask = model.distributions(part)
             density, values = continuous_part(distribution, model.transform, part.values)
+            if report is None:
+                report = DensityReport(density.event_shape[0], draws, seed).to(device)
             report.update(density, values, mask, part.observed)
+    if report is None:
+        raise ValueError("expected a batch to score, found none")
     return report
+
+
+@torch.inference_mode()
+def score_components(
+    model: DensityModel, batches: Iterable[Batch], died: float = 0.05, same: float = 0.95
+) -> ComponentUse | None:
+    """Say what the components of a model's mixtures are responsible for, and which overlap.
+
+    Of frames with bits, those of the continuous features are looked at.
+
+    Args:
+        model: The model, in evaluation mode.
+        batches: Sequences, whole.
+        died: See :class:`seqmdn.metrics.ComponentUse`.
+        same: See there, too.
+
+    Returns:
+        What was found, whose ``summary()`` gives plain values; None where the densities are no
+        joint mixtures.
+
+    Raises:
+        ValueError: If the model has no densities of single frames, features are missing, or there
+            are no batches.
+
+    Example:
+        >>> from seqmdn.models import SequenceModel
+        >>> model = SequenceModel(features=2).eval()
+        >>> batch = Batch(values=torch.randn(3, 10, 2), lengths=torch.tensor([10, 7, 2]))
+        >>> found = score_components(model, [batch]).summary()
+        >>> len(found["share"]), round(sum(found["share"]), 4)
+        (5, 1.0)
+    """
+    if not isinstance(model, ExactModel):
+        raise ValueError(
+            f"a {type(model).__name__} has no density of single frames: expected a SequenceModel"
+            " or an MDN"
+        )
+    use: ComponentUse | None = None
+    for batch in batches:
+        batch = move_data_to_device(batch, model.start.device)
+        distribution, mask = model.distributions(batch)
+        density, values = continuous_part(distribution, model.transform, batch.values)
+        mixture = mixture_of(density)
+        if mixture is None:
+            return None
+        if use is None:
+            components = mixture.component_distribution.batch_shape[-1]
+            use = ComponentUse(components, died, same).to(model.start.device)
+        use.update(density, values, mask, batch.observed)
+    if use is None:
+        raise ValueError("expected a batch to look at, found none")
+    return use
 
 
 def first_part(distribution: Any) -> Any:
@@ -105,6 +161,7 @@ def continuous_part(
 
     Example:
         >>> from seqmdn.heads import StrokeHead
+        >>> from seqmdn.models import SequenceModel
         >>> model = SequenceModel(3, head=StrokeHead, transform=Partial)
         >>> batch = Batch(values=torch.zeros(1, 5, 3), lengths=torch.tensor([5]))
         >>> distribution, _ = model.distributions(batch)

@@ -125,7 +125,7 @@ def test_zukos_side_computes_the_same_density_as_ours() -> None:
         ours.projection.weight.copy_(made.weight)
         ours.projection.bias.copy_(made.bias)
         one = torch.ones(K * D, dtype=torch.float64)
-        ours.projection.bias[K + K * D :] = ours._before_softplus(one)
+        ours.projection.bias[K + K * D :] = ours._before_positive(one)
     h = torch.randn(50, flows.HIDDEN, dtype=torch.float64)
     values = torch.randn(50, D, dtype=torch.float64)
     found, expected = ours(h).log_prob(values), theirs(h).log_prob(values)

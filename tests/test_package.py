@@ -30,6 +30,7 @@ FLOORS = [
     "environments",
     "runs",
     "transfer",
+    "sklearn",
     "configuration",
     "weight_noise",
     "training",

@@ -235,5 +235,8 @@ def test_what_has_no_frames_is_refused() -> None:
 
     with pytest.raises(ValueError, match="a Plain has no density of single frames"):
         score_densities(Plain(), [])  # type: ignore[arg-type]
+    model = build()
     with pytest.raises(ValueError, match="19 draws or more"):
-        score_densities(build(), [], draws=5)
+        score_densities(model, [real(model)], draws=5)
+    with pytest.raises(ValueError, match="expected a batch to score, found none"):
+        score_densities(build(), [])

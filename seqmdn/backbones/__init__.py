@@ -1,7 +1,8 @@
-"""Recurrent backbones: (x, state) -> (h, state), state in and state out."""
+"""Backbones: (x, state) -> (h, state), state in and state out."""
 
 from seqmdn.backbones.backbone import Backbone
 from seqmdn.backbones.encoders import ConvolutionEncoder, FrameEncoder, MLPEncoder
+from seqmdn.backbones.mlp import MLPBackbone
 from seqmdn.backbones.stacked import GRUBackbone, LSTMBackbone
 from seqmdn.backbones.window import WindowBackbone
 
@@ -11,6 +12,7 @@ __all__ = [
     "FrameEncoder",
     "GRUBackbone",
     "LSTMBackbone",
+    "MLPBackbone",
     "MLPEncoder",
     "WindowBackbone",
 ]

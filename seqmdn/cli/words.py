@@ -117,6 +117,11 @@ def say(metrics: dict[str, Any], source: Path) -> None:
             f"90 % intervals hold {100 * metrics['coverage_90']:.1f} "
             f"± {100 * metrics['coverage_90_stderr']:.1f} %"
         )
+    if metrics.get("r2") is not None:
+        print(
+            f"of the mean: R² {metrics['r2']:.4f}, mean absolute error {metrics['mae']:.4g}, "
+            f"root of the mean squared error {metrics['rmse']:.4g}"
+        )
 
 
 def _likelihood(found: dict[str, Any], unit: str) -> str:

@@ -19,6 +19,7 @@ __all__ = ["SCORES", "summarise"]
 
 # Beside the likelihood, each with its standard error under the same name and "_stderr".
 SCORES = ("crps", "energy_score", "coverage_90")
+POINT = ("r2", "mae", "rmse")
 
 
 def summarise(
@@ -147,6 +148,10 @@ def _entry(values: np.ndarray, found: Sequence[Mapping[str, Any]]) -> dict[str, 
             if len(scores) > 1:
                 squared += scores.var(ddof=1) / len(scores)
             entry |= {key: float(scores.mean()), f"{key}_stderr": math.sqrt(squared)}
+    for key in POINT:
+        each = [m[key] for m in found if m.get(key) is not None]
+        if len(each) == len(found):
+            entry[key] = float(np.mean(each))
     return entry
 
 

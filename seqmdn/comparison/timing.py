@@ -143,7 +143,7 @@ class _Training:
         self.data.prepare_data()
         self.data.setup("fit")
         self.model = made.model(self.data.features, self.data.context)
-        self.model.initialise(self.data.sample_frames())
+        self.model.initialise(*self.data.sample())
         self.training = vars(made.training)
 
     def run(self, clock: Clock) -> float:

@@ -31,6 +31,8 @@ class Batch(NamedTuple):
             may be anything), or None where every one is there.
         text: (B, U) int64, the text of each sequence as Unicode code points, padded with 0
             (:func:`encode`), or None.
+        weights: (B,) float32, how much each sequence counts in a loss, or None where all count the
+            same. A score knows no weights.
 
     Example:
         >>> batch = Batch(torch.zeros(2, 4, 1), torch.tensor([4, 3]), start=torch.tensor([1, 0]))
@@ -46,6 +48,7 @@ class Batch(NamedTuple):
     start: Tensor | None = None  # (B,)
     observed: Tensor | None = None  # (B, T, D)
     text: Tensor | None = None  # (B, U)
+    weights: Tensor | None = None  # (B,)
 
     def present(self) -> Tensor:  # (B, T)
         """Says which frames are no padding, burn-in included: True up to ``lengths``."""
@@ -79,6 +82,7 @@ def collate(
     items: Sequence[tuple[Frames, Frames | None, int | None]],
     observed: Sequence[Frames] | None = None,
     texts: Sequence[str] | None = None,
+    weights: Sequence[float] | None = None,
 ) -> Batch:
     """Pads sequences to the longest of them, each with its own last frame.
 
@@ -91,10 +95,13 @@ def collate(
             sequence; either all or none of them have context.
         observed: Which values of each sequence were observed, boolean (T, D), None where all were.
         texts: The text of each sequence, None where they have none.
+        weights: How much each sequence counts in a loss, not negative and not all 0; None is the
+            same for all.
 
     Raises:
         ValueError: If there are no items, one has no frames, only some have context, what was
-            observed does not fit the values, or there are not as many texts.
+            observed does not fit the values, there are not as many texts or weights, or the weights
+            are none.
 
     Example:
         >>> batch = collate([(np.ones((1, 2)), None, None), (np.zeros((3, 2)), None, None)])
@@ -122,6 +129,8 @@ def collate(
         raise ValueError(
             f"collate expected a text for each of {len(items)} sequences, found {len(texts)}"
         )
+    if weights is not None:
+        _check_weights(weights, len(items))
     return Batch(
         values=_pad([values for values, _, _ in items], max(lengths)),
         lengths=torch.tensor(lengths),
@@ -133,7 +142,21 @@ def collate(
         ),
         observed=None if observed is None else _pad(observed, max(lengths), torch.bool),
         text=None if texts is None else encode(texts),
+        weights=None if weights is None else torch.tensor(weights, dtype=torch.float32),
     )
+
+
+def _check_weights(weights: Sequence[float], count: int) -> None:
+    found = np.asarray(weights, np.float64)
+    if found.shape != (count,):
+        raise ValueError(
+            f"collate expected a weight for each of {count} sequences, found shape {found.shape}"
+        )
+    if not (np.isfinite(found) & (found >= 0)).all() or not found.any():
+        raise ValueError(
+            "collate expected finite weights of 0 or more, one above 0 at least, found "
+            f"{found.min():g} to {found.max():g}"
+        )
 
 
 def _pad(

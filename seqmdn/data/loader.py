@@ -10,6 +10,7 @@ from typing import Any
 import numpy as np
 import torch
 from numpy.typing import NDArray
+from torch import Tensor
 from torch.utils.data import DataLoader, Dataset, Sampler
 
 from seqmdn.data.batch import Batch, collate
@@ -53,9 +54,39 @@ class Items(Dataset[Batch]):
         return stored if stored is None or self.noise is None else self.noise.observed(stored)
 
     def __getitem__(self, keys: list[Key]) -> Batch:
+        # Asked one by one, frames that are a sequence each take longer to read than to learn from.
+        if not self.text and all(key.stop - key.begin == 1 for key in keys):
+            return self._frames(keys)
         observed = [mask for key in keys if (mask := self.observed(key)) is not None]
         texts = [self.store.text(key.sequence) or "" for key in keys] if self.text else None
         return collate([self.item(key) for key in keys], observed or None, texts)
+
+    def _frames(self, keys: list[Key]) -> Batch:
+        """Gives what :func:`collate` makes of items of one frame each."""
+        sequences = np.array([key.sequence for key in keys])
+        values, context, observed = self.store.gather(sequences, np.array([k.begin for k in keys]))
+        values, context = self.columns.split(values, context)
+        if self.noise is not None:
+            rows = zip(values, keys, strict=True)
+            drawn = [self.noise.draw(y[None], np.random.default_rng(k.seed)) for y, k in rows]
+            values = np.concatenate(drawn)
+            observed = None if observed is None else self.noise.observed(observed)
+        if self.columns.mark_end:
+            ends = [self.store.ends(key.sequence, key.stop) for key in keys]
+            rows_of = zip(values, ends, strict=True)
+            values = np.concatenate([self.columns.with_end(y[None], end) for y, end in rows_of])
+        whole = all(key.first is None for key in keys)
+        return Batch(
+            values=_one_frame(values.astype(np.float32, copy=False)),
+            lengths=torch.ones(len(keys), dtype=torch.int64),
+            context=None if context is None else _one_frame(context),
+            start=None if whole else torch.zeros(len(keys), dtype=torch.int64),
+            observed=None if observed is None else _one_frame(observed),
+        )
+
+
+def _one_frame(rows: NDArray[Any]) -> Tensor:  # (B, columns) -> (B, 1, columns)
+    return torch.from_numpy(np.ascontiguousarray(rows)).unsqueeze(1)
 
 
 class Loader:

@@ -248,6 +248,10 @@ class SequenceDataModule(LightningDataModule):
         randomly chosen stretches (of ``window`` or 1,000 frames), always the same ones. The limit
         is 100,000 frames or, where they are wide, as many as hold 4 million values.
         """
+        return self.sample(limit)[0]
+
+    def sample(self, limit: int | None = None) -> tuple[Tensor, Tensor | None]:  # (N, D), (N, X)
+        """Gives training frames as :meth:`sample_frames` does, and the context of each."""
         return sample_frames(self._items(), self._indices("train"), self.window or 1000, limit)
 
     def limit(self, split: str) -> float | None:

@@ -181,6 +181,19 @@ class Scanned(Store):
         seen = super().observed(index, start, stop)
         return None if seen is None else self.scan.apply(seen)[start:stop]
 
+    def gather(
+        self, sequences: NDArray[np.int64], times: NDArray[np.int64]
+    ) -> tuple[Array, Array | None, NDArray[np.bool_] | None]:
+        frames = [(int(i), int(t), int(t) + 1) for i, t in zip(sequences, times, strict=True)]
+        read = [self.read(*frame) for frame in frames]
+        contexts = [context for _, context in read if context is not None]
+        seen = [mask for frame in frames if (mask := self.observed(*frame)) is not None]
+        return (
+            np.concatenate([values for values, _ in read]),
+            np.concatenate(contexts) if contexts else None,
+            np.concatenate(seen) if seen else None,
+        )
+
     def restore(self, batch: Batch) -> Batch:
         """Gives images of this store's frames as they are stored, row by row.
 

@@ -11,6 +11,7 @@ r"""Distributions with exact densities: a Gaussian in precision form, its mixtur
 `Bits`                      what is 0 or 1, each given those before it: the end of a pen's stroke
 `Product`                   several of the above side by side, independent of each other: what a
                             world looks like next, and what it rewards
+`Averaged`                  the mean of several densities: what an ensemble says
 `Joint`                     one of the above beside bits: a pen's next point
 =========================== =======================================================================
 
@@ -100,7 +101,9 @@ regions. recipes/pixels/digits has that picture, and completions.png with lower 
 by row, of recurrent models of these digits, of which the best needs 1.8 bits a pixel.
 """
 
+from seqmdn.distributions.affine import rescaled
 from seqmdn.distributions.autoregressive import Autoregressive
+from seqmdn.distributions.averaged import Averaged, average
 from seqmdn.distributions.bits import Bits
 from seqmdn.distributions.closed import ClosedDistribution
 from seqmdn.distributions.discretised import DiscretisedMixture
@@ -113,6 +116,7 @@ from seqmdn.distributions.product import Product
 
 __all__ = [
     "Autoregressive",
+    "Averaged",
     "Bits",
     "ClosedDistribution",
     "DiscretisedMixture",
@@ -122,4 +126,6 @@ __all__ = [
     "LowRankPrecisionNormal",
     "Mixture",
     "Product",
+    "average",
+    "rescaled",
 ]

@@ -6,6 +6,7 @@ from seqmdn.heads.flow import FlowMixtureHead
 from seqmdn.heads.joint import JointHead
 from seqmdn.heads.mixture import MixtureHead
 from seqmdn.heads.product import ProductHead
+from seqmdn.heads.squared_error import SquaredErrorHead
 from seqmdn.heads.stroke import StrokeHead
 
 __all__ = [
@@ -15,5 +16,6 @@ __all__ = [
     "JointHead",
     "MixtureHead",
     "ProductHead",
+    "SquaredErrorHead",
     "StrokeHead",
 ]

@@ -1,6 +1,6 @@
 """Draws from the numbers of a mixture's projection, with those of the chosen component alone."""
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 
 import torch
 from torch import Tensor
@@ -34,7 +34,13 @@ def component_columns(components: int, sizes: Sequence[int]) -> Tensor:
 
 
 def draw_component(
-    raw: Tensor, own: Tensor, features: int, floor: float, mixing: float = 1.0, scale: float = 1.0
+    raw: Tensor,
+    own: Tensor,
+    features: int,
+    floor: float,
+    mixing: float = 1.0,
+    scale: float = 1.0,
+    positive: Callable[[Tensor], Tensor] = F.softplus,
 ) -> Tensor:
     r"""Draw the component of each context, and then a frame of it.
 
@@ -43,12 +49,13 @@ def draw_component(
 
     Args:
         raw: A mixture's numbers ``(*batch, K + K D (2 + R))``: logits, means, diagonals before
-            softplus and floor, factors.
+            they are made positive, factors.
         own: Of :func:`component_columns`, ``(K, D (2 + R))``.
         features: D.
         floor: Lower bound of the diagonal.
         mixing: Temperature of the weights.
         scale: Temperature of the covariances.
+        positive: Makes the diagonals positive, before the floor.
 
     Returns:
         ``(*batch, D)``.
@@ -72,4 +79,4 @@ def draw_component(
     noise = torch.randn_like(loc)
     if scale != 1:
         noise = noise * scale**0.5
-    return loc + linalg.colour(F.softplus(diagonal) + floor, factor, noise)
+    return loc + linalg.colour(positive(diagonal) + floor, factor, noise)

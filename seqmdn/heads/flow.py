@@ -10,7 +10,7 @@ from torch.distributions import Distribution
 from seqmdn.distributions import Flowed
 from seqmdn.flows import AffineCoupling
 from seqmdn.flows.conditioned import context_columns
-from seqmdn.heads.mixture import Covariance, MixtureHead
+from seqmdn.heads.mixture import Covariance, MixtureHead, Positive
 
 __all__ = ["FlowMixtureHead"]
 
@@ -40,6 +40,7 @@ class FlowMixtureHead(MixtureHead):
         factor: See :class:`MixtureHead`.
         factorised: See :class:`MixtureHead`.
         floor: See :class:`MixtureHead`.
+        positive: See :class:`MixtureHead`.
 
     Raises:
         ValueError: As :class:`MixtureHead`, and what the flow raises; if a listed column is out
@@ -69,8 +70,19 @@ class FlowMixtureHead(MixtureHead):
         factor: Literal["emitted", "tied"] = "emitted",
         factorised: bool = False,
         floor: float = 1e-3,
+        positive: Positive = "softplus",
     ) -> None:
-        super().__init__(features, context, components, covariance, rank, factor, factorised, floor)
+        super().__init__(
+            features,
+            context,
+            components,
+            covariance,
+            rank,
+            factor,
+            factorised,
+            floor,
+            positive,
+        )
         self.conditional = conditional
         given = context if conditional is True else 0
         columns = None

@@ -14,9 +14,10 @@ from seqmdn.distributions import FactorisedMixture, LowRankPrecisionNormal, Mixt
 from seqmdn.distributions.weights import mixing_weights
 from seqmdn.heads.draws import component_columns, draw_component
 
-__all__ = ["Covariance", "MixtureHead"]
+__all__ = ["Covariance", "MixtureHead", "Positive"]
 
 Covariance = Literal["spherical", "diagonal", "lowrank", "full"]
+Positive = Literal["softplus", "exp"]
 
 
 class MixtureHead(nn.Module):
@@ -26,8 +27,9 @@ class MixtureHead(nn.Module):
         p(y | h) = \sum_k \pi_k(h) \, N(y; \mu_k(h), \Lambda_k(h)^{-1}),
         \quad \Lambda_k = D_k + U_k U_k^T
 
-    with :math:`D = \mathrm{softplus}(\cdot) + \text{floor}`. The floor is part of the model: the
-    same D enters the quadratic form, the log-determinant and the draws.
+    with :math:`D = \mathrm{softplus}(\cdot) + \text{floor}`, or the exponential in place of the
+    softplus. The floor is part of the model: the same D enters the quadratic form, the
+    log-determinant and the draws.
 
     *Joint* (default): one :math:`\pi` for the whole frame. *Factorised*: every feature has K
     components and weights of its own,
@@ -46,6 +48,10 @@ class MixtureHead(nn.Module):
         factorised: One mixture a feature instead of one a frame.
         floor: Lower bound of the entries of D, in units of 1/y^2: no component is wider than
             :math:`\text{floor}^{-1/2}`.
+        positive: How D becomes positive. What ``"softplus"`` is given grows as the precision does,
+            and steadily; ``"exp"`` learns its logarithm, and is soon at a deviation of a hundredth
+            of the data's, as regression often has it. The first is safer where a sequence may
+            surprise.
 
     Raises:
         ValueError: If a size is below 1, the rank does not fit D or the covariance, a word is
@@ -77,8 +83,11 @@ class MixtureHead(nn.Module):
         factor: Literal["emitted", "tied"] = "emitted",
         factorised: bool = False,
         floor: float = 1e-3,
+        positive: Positive = "softplus",
     ) -> None:
         super().__init__()
+        if positive not in ("softplus", "exp"):
+            raise ValueError(f"positive must be 'softplus' or 'exp', found {positive!r}")
         self.rank = _check(
             features, context, components, covariance, rank, factor, factorised, floor
         )
@@ -89,6 +98,7 @@ class MixtureHead(nn.Module):
         self.factor = factor
         self.factorised = factorised
         self.floor = floor
+        self.positive = positive
 
         K, D = components, features
         self.sizes = {
@@ -131,7 +141,7 @@ class MixtureHead(nn.Module):
         raw = self.projection(h)
         raw = raw.float() if raw.dtype in (torch.float16, torch.bfloat16) else raw
         parts = self._split(raw)
-        diagonal = F.softplus(parts["diagonal"]) + self.floor
+        diagonal = self._make_positive(parts["diagonal"]) + self.floor
         if self.factorised:
             scale = diagonal.rsqrt().unflatten(-1, (D, K))
             loc = parts["loc"].unflatten(-1, (D, K))
@@ -169,9 +179,12 @@ class MixtureHead(nn.Module):
         raw = linalg.widen(self.projection(h))
         if self.factorised:
             # A feature's logits, means and diagonals in one row: it is a frame of its own.
-            each = raw.unflatten(-1, (3, self.features, -1)).movedim(-3, -2).flatten(-2)
-            return draw_component(each, self.own, 1, self.floor, mixing, scale).squeeze(-1)
-        return draw_component(raw, self.own, self.features, self.floor, mixing, scale)
+            raw = raw.unflatten(-1, (3, self.features, -1)).movedim(-3, -2).flatten(-2)
+        features = 1 if self.factorised else self.features
+        found = draw_component(
+            raw, self.own, features, self.floor, mixing, scale, self._make_positive
+        )
+        return found.squeeze(-1) if self.factorised else found
 
     @torch.no_grad()
     def initialise(self, values: Tensor) -> None:
@@ -209,7 +222,7 @@ class MixtureHead(nn.Module):
         offsets = self._split(self.projection.bias)
         offsets["logits"].copy_((logits - logits.mean()).flatten())
         offsets["loc"].copy_(loc.flatten())
-        diagonal = self._before_softplus(1 / variance.clamp(min=1e-4))
+        diagonal = self._before_positive(1 / variance.clamp(min=1e-4))
         offsets["diagonal"].copy_(diagonal.flatten())
 
     def extra_repr(self) -> str:
@@ -241,9 +254,14 @@ class MixtureHead(nn.Module):
         factor[..., rows, columns] = packed
         return factor
 
-    def _before_softplus(self, diagonal: Tensor) -> Tensor:
-        """Return what softplus and the floor make this diagonal of, where the floor allows it."""
+    def _make_positive(self, raw: Tensor) -> Tensor:
+        return F.softplus(raw) if self.positive == "softplus" else raw.exp()
+
+    def _before_positive(self, diagonal: Tensor) -> Tensor:
+        """Return what this diagonal is made of, where the floor allows it."""
         target = (diagonal - self.floor).clamp(min=1e-3)
+        if self.positive == "exp":
+            return target.log()
         return target + torch.log(-torch.expm1(-target))
 
     @torch.no_grad()
@@ -253,7 +271,7 @@ class MixtureHead(nn.Module):
         offsets = self._split(self.projection.bias)
         offsets["logits"].zero_()
         offsets["loc"].normal_()
-        offsets["diagonal"].copy_(self._before_softplus(torch.ones(())))
+        offsets["diagonal"].copy_(self._before_positive(torch.ones(())))
         if "factor" in offsets:
             # At U = 0 its gradient vanishes, so it must begin away from there.
             offsets["factor"].normal_(std=0.1)

@@ -15,6 +15,7 @@ from seqmdn.metrics.frames import counted_frames
 from seqmdn.metrics.histogram import UniformHistogram, distance_by_chance
 from seqmdn.metrics.integral_transforms import pit, rosenblatt_pit
 from seqmdn.metrics.marginals import Marginals
+from seqmdn.metrics.point import PointErrors
 from seqmdn.metrics.scores import CRPS, EnergyScore
 from seqmdn.metrics.sharpness import Sharpness
 
@@ -74,6 +75,7 @@ class DensityReport(nn.Module):
         self.central = Coverage(LEVELS)
         self.highest_density = Coverage(LEVELS)
         self.width = Sharpness(features, _LEVEL)
+        self.point = PointErrors(features)
         self.pit = UniformHistogram(features, bins)
         self.rosenblatt = UniformHistogram(features, bins)
         self._exact_pit = True
@@ -106,7 +108,7 @@ class DensityReport(nn.Module):
         self._exact_pit = Marginals.of(distribution) is not None
         with seeded(value.device, self.seed, self._updates):
             samples = distribution.sample(torch.Size([self.draws]))
-            for metric in (self.crps, self.energy_score, self.width):
+            for metric in (self.crps, self.energy_score, self.width, self.point):
                 metric.update(distribution, value, mask, samples, observed)
             u = pit(distribution, value, samples)
             level = highest_density_level(distribution, value, samples, observed)
@@ -124,7 +126,8 @@ class DensityReport(nn.Module):
 
         `crps`, `energy_score` and `coverage_90` (of the features' central intervals) with their
         standard errors over sequences, the first two also of each sequence; `crps_estimator`,
-        ``"exact"`` or ``"draws"``; and `calibration`, what
+        ``"exact"`` or ``"draws"``; `mae`, `rmse` and `r2` of the densities' means
+        (:class:`PointErrors`), of each feature under `point`; and `calibration`, what
         :func:`seqmdn.plotting.calibration_figure` draws. None stands for what has no number: a
         sequence of which nothing was observed, or a feature that never was.
 
@@ -154,6 +157,11 @@ class DensityReport(nn.Module):
             "energy_score_stderr": float(self.energy_score.stderr()),
             "coverage_90": float(central[place]),
             "coverage_90_stderr": float(central_stderr[place]),
+            **{name: _number(value) for name, value in self.point.overall().items()},
+            "point": {
+                name: _numbers(torch.atleast_1d(each))
+                for name, each in self.point.compute().items()
+            },
             "calibration": calibration,
             "crps_per_sequence": _numbers(self.crps.values()),
             "energy_score_per_sequence": _numbers(self.energy_score.values()),
@@ -174,4 +182,8 @@ def _histogram(histogram: UniformHistogram) -> dict[str, Any]:
 
 
 def _numbers(values: Tensor) -> list[float | None]:
-    return [None if math.isnan(value) else value for value in values.tolist()]
+    return [_number(value) for value in values.tolist()]
+
+
+def _number(value: float) -> float | None:
+    return None if math.isnan(value) else value

@@ -1,16 +1,22 @@
 """Models: a backbone and a head put together, with ``loss(batch)`` and ``log_prob(batch)``."""
 
+from seqmdn.models.ensemble import Ensemble
+from seqmdn.models.exact import ExactModel
 from seqmdn.models.frames import FrameModel
 from seqmdn.models.model import DensityBatch, DensityModel
+from seqmdn.models.regression import MDN
 from seqmdn.models.sequence import SequenceModel
 from seqmdn.models.vae import FrameVAE, encoder_sha256
 from seqmdn.models.vrnn import VRNN
 from seqmdn.models.world import WorldModel
 
 __all__ = [
+    "MDN",
     "VRNN",
     "DensityBatch",
     "DensityModel",
+    "Ensemble",
+    "ExactModel",
     "FrameModel",
     "FrameVAE",
     "SequenceModel",

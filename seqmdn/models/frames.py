@@ -55,7 +55,7 @@ class FrameModel(DensityModel):
 
     backbone: Backbone
     head: nn.Module
-    start: nn.Parameter
+    start: Tensor
 
     def __init__(
         self,
@@ -104,11 +104,12 @@ class FrameModel(DensityModel):
         """
         return state
 
-    def initialise(self, values: Tensor) -> None:
+    def initialise(self, values: Tensor, context: Tensor | None = None) -> None:
         """Fit the transform and place the head's components, before training.
 
         Args:
             values: Training frames ``(N, D)`` in the data's units, NaN where a feature is missing.
+            context: The context of each ``(N, X)``; most models take it as it is.
 
         Raises:
             ValueError: If features are missing and the model was not made for that.

@@ -51,5 +51,8 @@ class DensityModel(nn.Module, ABC):
         """
         return {}
 
-    def initialise(self, values: Tensor) -> None:
-        """Look at training frames ``(N, D)``, in the data's units, before training begins."""
+    def initialise(self, values: Tensor, context: Tensor | None = None) -> None:
+        """Look at training frames ``(N, D)``, in the data's units, before training begins.
+
+        And at the context of each ``(N, X)``, where there is one.
+        """

@@ -5,17 +5,17 @@ from typing import Any
 
 import torch
 from torch import Tensor, nn
-from torch.distributions import Distribution
 
 from seqmdn.backbones import Backbone, LSTMBackbone
 from seqmdn.data import Batch, Standardise, Transform
 from seqmdn.heads import MixtureHead
-from seqmdn.models.frames import FrameModel, Seen, State
+from seqmdn.models.exact import ExactModel
+from seqmdn.models.frames import Seen, State
 
 __all__ = ["SequenceModel"]
 
 
-class SequenceModel(FrameModel):
+class SequenceModel(ExactModel):
     r"""The exact density of a continuous sequence, frame by frame.
 
     .. math:: \log p(y_{1:T} | x_{1:T}) = \sum_t \log p(y_t | y_{<t}, x_{\le t})
@@ -75,65 +75,6 @@ class SequenceModel(FrameModel):
         self.backbone = backbone(features + (features if missing else 0) + context)
         self.head = head(features, self.backbone.features)
         self.start = nn.Parameter(torch.zeros(features))
-
-    def frame_log_prob(self, batch: Batch) -> Tensor:
-        """Return the log-density of every frame given the frames before it, in nats.
-
-        Args:
-            batch: B sequences of at most T frames.
-
-        Returns:
-            ``(B, T)``, 0 at frames that do not count (padding and burn-in).
-        """
-        density, (z, ladj, *_, observed) = self._predict(batch)
-        log_prob = density.log_prob(z) if observed is None else density.log_prob(z, observed)
-        return (log_prob + ladj).where(batch.mask(), 0)
-
-    def distributions(self, batch: Batch) -> tuple[Distribution, Tensor]:
-        """Return the density of every frame given the real ones before it.
-
-        Args:
-            batch: B sequences of at most T frames.
-
-        Returns:
-            The distribution, of batch shape ``(B, T)`` and *in the transform's units*, and the mask
-            ``(B, T)`` of the frames that count. ``Flowed(distribution, model.transform)`` is in the
-            data's own units.
-        """
-        return self._predict(batch)[0], batch.mask()
-
-    def log_prob(self, batch: Batch) -> Tensor:
-        """Return each sequence's log-density ``(B,)`` in nats, a sum over the frames that count."""
-        return self.frame_log_prob(batch).sum(dim=1)
-
-    def loss(self, batch: Batch) -> Tensor:
-        """Return the negative log-likelihood in nats a frame, a mean over all that count."""
-        return -self.frame_log_prob(batch).sum() / batch.frames().sum()
-
-    def step(
-        self,
-        previous: Tensor | None,
-        context: Tensor | None = None,
-        state: State | None = None,
-        batch_size: int = 1,
-        observed: Tensor | None = None,
-    ) -> tuple[Distribution, State]:
-        """Go one step on and return the density of the next frame, *in the transform's units*.
-
-        Args:
-            previous: The frame before ``(B, D)`` in the transform's units, None before the first
-                frame.
-            context: Context of this step ``(B, X)``, where the model has one.
-            state: State of the backbone after the step before, None before the first.
-            batch_size: Number of sequences B, where previous is None.
-            observed: Which features of the frame before were observed, boolean ``(B, D)``, where
-                the model was made for missing ones; those that were not must be 0. None is all.
-
-        Returns:
-            The distribution (batch shape ``(B,)``) and the state.
-        """
-        h, state = self.advance(previous, context, state, batch_size, observed)
-        return self.head(h), state
 
     def advance(
         self,

@@ -115,11 +115,12 @@ class FrameVAE(DensityModel):
     def bound(self) -> str:
         return "evidence bound"
 
-    def initialise(self, values: Tensor) -> None:
+    def initialise(self, values: Tensor, context: Tensor | None = None) -> None:
         """Look whether the values are levels, and begin a learned scale with theirs.
 
         Args:
             values: Training frames ``(N, D)`` in the data's units.
+            context: Not looked at.
 
         Raises:
             ValueError: If a value is missing or lies outside of [0, 256].

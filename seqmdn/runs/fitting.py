@@ -101,7 +101,7 @@ def fit(config: Namespace, out: Path, resume: bool = False, report: Report | Non
     elif source is not None:
         description |= _begin_with(Path(source), model, data)
     else:
-        model.initialise(data.sample_frames())
+        model.initialise(*data.sample())
     module = DensityModule(
         model, **vars(made.training), per=data.per, seed=config.seed, description=description
     )

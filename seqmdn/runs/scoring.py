@@ -21,7 +21,7 @@ from seqmdn.adaptation import adaptive_log_prob
 from seqmdn.data import Batch
 from seqmdn.files import save_json, written_whole
 from seqmdn.metrics import NegativeLogLikelihood
-from seqmdn.models import SequenceModel
+from seqmdn.models import ExactModel
 from seqmdn.runs.dequantisation import check_dequantised, log_mean_exp
 from seqmdn.runs.run import Run, load_run
 from seqmdn.scoring import score_densities
@@ -93,7 +93,7 @@ def score(
         check_dequantised(run, dequantise)
     device = torch.device("cuda" if torch.cuda.is_available() else "cpu")
     model = run.model.to(device)
-    log_prob = model.frame_log_prob if isinstance(model, SequenceModel) else model.log_prob
+    log_prob = model.frame_log_prob if isinstance(model, ExactModel) else model.log_prob
     with torch.inference_mode():
         likelihood, found = _likelihood(run, split, device, log_prob)
         others = {
@@ -133,7 +133,7 @@ def score(
         found["adapted"] = more["log_prob"]
     if "from" in run.description:
         result["from"] = run.description["from"]
-    if frames is not None and isinstance(model, SequenceModel):
+    if frames is not None and isinstance(model, ExactModel):
         with written_whole(frames) as partial:
             np.savez(partial, **found)
     return result | {

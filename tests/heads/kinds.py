@@ -14,6 +14,10 @@ from tests.contracts import HeadKind
 
 def dense(head: nn.Module, h: Tensor, raw: Tensor, y: Tensor) -> Tensor:
     """Builds the density from the projection's numbers, in their order, with torch's own parts."""
+
+    def made_positive(free: Tensor) -> Tensor:
+        return (free.exp() if head.positive == "exp" else free.exp().log1p()) + head.floor
+
     K, D, batch = head.components, head.features, h.shape[:-1]
 
     def take(*shape: int) -> Tensor:
@@ -24,12 +28,12 @@ def dense(head: nn.Module, h: Tensor, raw: Tensor, y: Tensor) -> Tensor:
 
     if head.factorised:
         logits, loc, free = take(D, K), take(D, K), take(D, K)
-        scale = (free.exp().log1p() + head.floor) ** -0.5
+        scale = made_positive(free) ** -0.5
         parts = logits.log_softmax(-1) + Normal(loc, scale).log_prob(y.unsqueeze(-1))
         return parts.logsumexp(-1).sum(-1)
     logits, loc = take(K), take(K, D)
     free = take(K, 1).repeat_interleave(D, -1) if head.covariance == "spherical" else take(K, D)
-    precision = torch.diag_embed(free.exp().log1p() + head.floor)
+    precision = torch.diag_embed(made_positive(free))
     if head.covariance in ("lowrank", "full"):
         tied = head.factor == "tied"
         if head.covariance == "lowrank":
@@ -121,6 +125,8 @@ MIXTURES = [
     mixture("full emitted", covariance="full"),
     mixture("full tied", covariance="full", factor="tied"),
     mixture("factorised", factorised=True),
+    mixture("exponential", covariance="lowrank", rank=2, positive="exp"),
+    mixture("exponential factorised", factorised=True, positive="exp"),
 ]
 SPLINES = partial(MaskedAutoregressive, univariate="spline")
 FLOWS = [
@@ -130,6 +136,7 @@ FLOWS = [
     flow("spline conditional", flow=SplineCoupling, conditional=True, covariance="spherical"),
     flow("autoregressive shared", flow=MaskedAutoregressive, covariance="full", factor="tied"),
     flow("autoregressive conditional", flow=SPLINES, conditional=True),
+    flow("exponential", positive="exp"),
     flow("some columns", conditional=[2, 0]),
     flow("zuko's own", flow=zuko.flows.MaskedAutoregressiveTransform),
     flow("zuko's conditional", flow=zuko.flows.GeneralCouplingTransform, conditional=True),
