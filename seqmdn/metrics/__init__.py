@@ -6,7 +6,6 @@ at whether what was observed stands where the density says it should. Each is a 
 that keeps what a standard error over sequences, and a paired comparison of two models, need.
 """
 
-from seqmdn.metrics.components import DEAD, ComponentUse
 from seqmdn.metrics.coverage import Coverage, central_level, highest_density_level
 from seqmdn.metrics.diagnosis import INTERVALS, DensityDiagnosis
 from seqmdn.metrics.energy import energy_score
@@ -18,13 +17,13 @@ from seqmdn.metrics.points import PointForecast, explained_variance, point_forec
 from seqmdn.metrics.ranked_probability import crps_mixture, crps_samples
 from seqmdn.metrics.regions import region_side
 from seqmdn.metrics.report import DensityReport
+from seqmdn.metrics.responsibility import DEAD, MeanResponsibility
 from seqmdn.metrics.scores import CRPS, EnergyScore, crps
 from seqmdn.metrics.sharpness import Sharpness, central_interval
 from seqmdn.metrics.uniformity import critical_distance, histogram_band, kolmogorov_smirnov
 
 __all__ = [
     "CRPS",
-    "ComponentUse",
     "Coverage",
     "DEAD",
     "DensityDiagnosis",
@@ -32,6 +31,7 @@ __all__ = [
     "EnergyScore",
     "FrameMean",
     "INTERVALS",
+    "MeanResponsibility",
     "NegativeLogLikelihood",
     "PointForecast",
     "Sharpness",

@@ -9,7 +9,6 @@ import torch
 from torch import Tensor
 from torch.distributions import Distribution
 
-from seqmdn.metrics.components import ComponentUse
 from seqmdn.metrics.coverage import (
     Coverage,
     central_level,
@@ -28,6 +27,7 @@ from seqmdn.metrics.reliability import (
     transform_tests,
     uniform_histogram,
 )
+from seqmdn.metrics.responsibility import MeanResponsibility
 from seqmdn.metrics.scores import CRPS, EnergyScore
 from seqmdn.metrics.sharpness import Sharpness
 
@@ -77,7 +77,7 @@ class DensityDiagnosis:
         self._central, self._highest = Coverage(INTERVALS), Coverage(INTERVALS)
         self._widths = [Sharpness(features, level) for level in INTERVALS]
         self._sides = FrameMean(len(INTERVALS))
-        self._components = ComponentUse()
+        self._components = MeanResponsibility()
         self._kept: dict[str, list[Tensor]] = {}
         self._updates = 0
 
@@ -121,12 +121,12 @@ class DensityDiagnosis:
     def compute(self) -> dict[str, Any]:
         """Returns plain values, ready for JSON; None stands for what has no number.
 
-        Scores (``crps``, ``energy_score``, ``rmse``, ``mae``) with their standard errors over
-        sequences, ``r2``; ``intervals``, of each level the share of values in the central intervals
-        and of frames in the regions, their sizes, and the width of the values' own interval
-        (``spread``); ``features``, lists of one number a feature; ``pit`` and, of several features,
-        ``rosenblatt`` with their histograms; ``uniformity``, the test of the latter or else of the
-        former; ``reliability`` and ``components``.
+        Scores (``crps``, ``energy_score``, ``rmse``, ``mae_of_median``) with their standard errors
+        over sequences, ``r2``; ``intervals``, of each level the share of values in the central
+        intervals and of frames in the regions, their sizes, and the width of the values' own
+        interval (``spread``); ``features``, lists of one number a feature; ``pit`` and, of several
+        features, ``rosenblatt`` with their histograms; ``uniformity``, the test of the latter or
+        else of the former; ``reliability`` and ``components``.
         """
         value, u = self._all("value"), self._all("pit")
         squared, absolute = self._all("squared"), self._all("absolute")
@@ -146,12 +146,12 @@ class DensityDiagnosis:
                 "value": rmse,
                 "stderr": _number(float(self._squared.stderr()) / (2 * rmse) if rmse else math.nan),
             },
-            "mae": _scored(self._absolute),
+            "mae_of_median": _scored(self._absolute),
             "r2": _number(float(r2.nanmean())),
             "intervals": self._intervals(value),
             "features": {
                 "rmse": _numbers(squared.nanmean(0).clamp(min=0).sqrt()),
-                "mae": _numbers(absolute.nanmean(0)),
+                "mae_of_median": _numbers(absolute.nanmean(0)),
                 "r2": _numbers(r2),
                 "coverage_90": _numbers((central_level(u) <= 0.9).sum(0) / (~u.isnan()).sum(0)),
                 "width_90": torch.atleast_1d(self._widths[2].compute()).tolist(),

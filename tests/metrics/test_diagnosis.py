@@ -64,7 +64,7 @@ def test_errors_are_of_the_mean_and_the_median() -> None:
     squared = (value - density.mean).square()
     absolute = (value - density.icdf(torch.tensor(0.5).double())).abs()
     assert found["rmse"]["value"] == pytest.approx(squared.mean().sqrt().item(), rel=1e-5)
-    assert found["mae"]["value"] == pytest.approx(absolute.mean().item(), rel=1e-5)
+    assert found["mae_of_median"]["value"] == pytest.approx(absolute.mean().item(), rel=1e-5)
     rmse = squared.flatten(0, 1).mean(0).sqrt()
     assert found["features"]["rmse"] == pytest.approx(rmse.tolist(), rel=1e-5)
     per_sequence = squared.mean((1, 2))

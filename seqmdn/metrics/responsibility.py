@@ -10,17 +10,17 @@ from torch.distributions import Distribution
 
 from seqmdn.distributions import Flowed
 
-__all__ = ["DEAD", "ComponentUse"]
+__all__ = ["DEAD", "MeanResponsibility"]
 
-DEAD = 0.01  # of an equal share 1 / K
+DEAD = 0.05  # of an equal share 1 / K
 
 
-class ComponentUse:
+class MeanResponsibility:
     r"""Averages the responsibilities of a mixture's components over frames.
 
     .. math:: \bar r_k = \frac1N \sum_n p(k \mid y_n)
 
-    A component of less than a hundredth of an equal share, 1 / K, is called dead. The effective
+    A component of less than a twentieth of an equal share, 1 / K, is called dead. The effective
     number is :math:`\exp(-\sum_k \bar r_k \log \bar r_k)`: K where all are used alike, 1 where one
     does everything.
 
@@ -28,7 +28,7 @@ class ComponentUse:
         >>> from torch.distributions import Categorical
         >>> from seqmdn.distributions import LowRankPrecisionNormal, Mixture
         >>> two = LowRankPrecisionNormal(torch.tensor([[-9.0], [9.0]]), torch.ones(2, 1))
-        >>> use = ComponentUse()
+        >>> use = MeanResponsibility()
         >>> mixture = Mixture(Categorical(logits=torch.zeros(4, 2)), two.expand((4, 2)))
         >>> use.update(mixture, torch.full((4, 1), 9.0), torch.ones(4, dtype=torch.bool))
         >>> use.compute()

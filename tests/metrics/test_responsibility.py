@@ -5,14 +5,14 @@ import torch
 from torch.distributions import Categorical
 
 from seqmdn.distributions import Flowed, LowRankPrecisionNormal, Mixture
-from seqmdn.metrics import ComponentUse
+from seqmdn.metrics import MeanResponsibility
 from tests.metrics.known import D, K, densities, factorised, mixture, standardise
 
 
 def test_shares_are_those_of_the_real_frames_that_count() -> None:
     density = mixture(6, 5)
     value, mask = density.sample(), torch.rand(6, 5) < 0.6
-    use = ComponentUse()
+    use = MeanResponsibility()
     for half in (slice(0, 3), slice(3, 6)):
         part = Mixture(
             Categorical(logits=density.mixture_distribution.logits[half]),
@@ -35,7 +35,7 @@ def test_shares_are_those_of_the_real_frames_that_count() -> None:
 def test_one_that_explains_nothing_is_dead() -> None:
     logits = torch.tensor([0.0, 0.0, -20.0]).expand(50, 3)
     components = LowRankPrecisionNormal(torch.randn(50, 3, 1), torch.ones(50, 3, 1))
-    use = ComponentUse()
+    use = MeanResponsibility()
     use.update(
         Mixture(Categorical(logits=logits), components),
         torch.randn(50, 1),
@@ -49,7 +49,7 @@ def test_one_that_explains_nothing_is_dead() -> None:
 
 def test_each_feature_of_a_factorised_mixture_has_its_own() -> None:
     density = factorised(20)
-    use = ComponentUse()
+    use = MeanResponsibility()
     use.update(density, density.sample(), torch.ones(20, dtype=torch.bool))
     found = use.compute()
     assert found is not None
@@ -57,7 +57,7 @@ def test_each_feature_of_a_factorised_mixture_has_its_own() -> None:
 
 
 def test_what_has_no_components_has_no_use_of_them() -> None:
-    use = ComponentUse()
+    use = MeanResponsibility()
     gaussian = densities(4)["gaussian"]
     use.update(gaussian, gaussian.sample(), torch.ones(4, dtype=torch.bool))
     assert use.compute() is None
