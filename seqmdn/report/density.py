@@ -86,6 +86,7 @@ def calibration(density: dict[str, Any], draw: Draw) -> str:
             "probability integral transform, PIT)."
         )
     one = test["of"] == "rosenblatt" or len(density["names"]) == 1
+    thin = "; thin lines are single features" if len(density["names"]) > 1 else ""
     bonferroni = "" if one else ", of the worst feature, Bonferroni over all"
     parts = [
         f"<p>{what} Under the true density these numbers are spread evenly between 0 and 1: a U "
@@ -103,8 +104,8 @@ def calibration(density: dict[str, Any], draw: Draw) -> str:
             draw(
                 "reliability",
                 "Reliability of quantiles: the share of values below each predicted quantile, "
-                "minus its probability; thin lines are single features. Grey: 95 % band of all "
-                "quantiles of a feature at once (Kolmogorov-Smirnov).",
+                f"minus its probability{thin}. Grey: 95 % band of all quantiles of a feature at "
+                "once (Kolmogorov-Smirnov).",
             ),
             draw(
                 "features",

@@ -115,7 +115,9 @@ def components_figure(components: dict[str, Any]) -> Figure:
     return figure
 
 
-def likelihood_figure(nll: Sequence[float], mean: float | None, unit: str) -> Figure:
+def likelihood_figure(
+    nll: Sequence[float], mean: float | None, unit: str, many: str = "sequences"
+) -> Figure:
     """Draw how the NLL is spread over sequences; what lies far out is gathered at the border."""
     figure, axes = _one()
     scores = np.asarray(nll, dtype=np.float64)
@@ -125,7 +127,7 @@ def likelihood_figure(nll: Sequence[float], mean: float | None, unit: str) -> Fi
     if mean is not None and low <= mean <= high:
         axes.axvline(mean, color=INK, linewidth=1, label="mean")
         axes.legend(frameon=False, fontsize=8)
-    axes.set(xlabel=f"NLL ({unit})", ylabel="sequences")
+    axes.set(xlabel=f"NLL ({unit})", ylabel=many)
     return figure
 
 

@@ -9,13 +9,13 @@ __all__ = ["cards", "number", "percent", "picture", "pictures", "section", "tabl
 
 
 def text(words: object) -> str:
-    """Write words so that they are shown as they are.
+    """Write words so that they are shown as they are, no line ending before a %.
 
     Example:
         >>> text("a < b & c")
         'a &lt; b &amp; c'
     """
-    return html.escape(f"{words}")
+    return html.escape(f"{words}").replace(" %", "\N{NO-BREAK SPACE}%")
 
 
 def number(value: float | None, error: float | None = None) -> str:

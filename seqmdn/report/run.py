@@ -30,17 +30,19 @@ def about(found: Diagnostics, command: str) -> str:
     features = ", ".join(known["features"][:_COLUMNS])
     more = len(known["features"]) - _COLUMNS
     features += f" and {more} more" if more > 0 else ""
+    frames = f"{data['frames']:,} frames"
     versions = ", ".join(f"{name} {version}" for name, version in known["versions"].items())
     rows = [
         ("model", known["model"]),
         *((name, known[name]) for name in ("backbone", "head", "transform") if name in known),
         ("parameters", f"{known['params']:,}"),
-        ("training", f"{known['steps']:,} steps, {times(known['seconds'])}, seed {known['seed']}"),
+        ("weights", f"of step {known['steps']:,}"),
+        ("training", f"{times(known['seconds'])}, seed {known['seed']}"),
         ("data", f"{data['name']}, in {known['unit']}; sha256 {data['sha256'][:12]}"),
         ("features", features),
         ("context", f"{known['context']} features" if known["context"] else "none"),
         ("noise", known["noise"] or "none"),
-        ("scored", f"{known['split']}: {data['sequences']:,} sequences, {data['frames']:,} frames"),
+        ("scored", f"{known['split']}: {data['sequences']:,} {known['scored']}, {frames}"),
         (
             "checkpoint",
             f"{known['checkpoint']}, of the lowest validation NLL"
@@ -66,7 +68,7 @@ def about(found: Diagnostics, command: str) -> str:
 
 def likelihood(found: Diagnostics, draw: Draw) -> str:
     """Write the NLL, what it is a bound of, and how it is spread."""
-    known = found.likelihood
+    known, many = found.likelihood, found.about["scored"]
     sign = "≤ " if known["bound"] else ""
     meaning = (
         "What the data cost under the model, on average: the lower, the better. Only differences "
@@ -93,14 +95,14 @@ def likelihood(found: Diagnostics, draw: Draw) -> str:
     return section(
         "likelihood",
         "Likelihood",
-        f"<p>The negative log-likelihood of {len(found.per_sequence):,} sequences, ± one standard "
+        f"<p>The negative log-likelihood of {len(found.per_sequence):,} {many}, ± one standard "
         f"error over them. {text(bound)}</p>",
         cards(items),
         pictures(
             draw(
                 "likelihood",
-                "How the NLL is spread over sequences; the outermost half of "
-                "a percent on either side is gathered at the borders.",
+                f"How the NLL is spread over {many}; the outermost half of a percent on"
+                " either side is gathered at the borders.",
             )
         ),
     )
@@ -134,7 +136,7 @@ def worst(found: Diagnostics, draw: Draw) -> str:
     return section(
         "worst",
         "What was expected least",
-        f"<p>The sequences of the highest NLL; the median of all is {number(middle)} "
+        f"<p>The {found.about['scored']} of the highest NLL; the median of all is {number(middle)} "
         f"{text(unit)}. They are where the model, or the data, should be looked at first.</p>",
         table(heads, rows),
         pictures(

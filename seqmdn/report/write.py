@@ -59,7 +59,12 @@ def write_report(
 
 def _figures(found: Diagnostics) -> Iterator[tuple[str, Figure]]:
     unit, density = found.likelihood["unit"], found.density
-    yield "likelihood", figures.likelihood_figure(found.per_sequence, found.likelihood["nll"], unit)
+    yield (
+        "likelihood",
+        figures.likelihood_figure(
+            found.per_sequence, found.likelihood["nll"], unit, found.about["scored"]
+        ),
+    )
     names = found.about["features"]
     if density is not None:
         names = density["names"]
@@ -91,7 +96,7 @@ def _page(found: Diagnostics, drawn: dict[str, bytes], command: str) -> str:
         f"<li{_WARN if warning else ''}>{text(words)}</li>" for warning, words in verdicts(found)
     )
     verdict = f'<ul class="verdicts">{said}</ul>\n' if said else ""
-    ran = f"{about['params']:,} parameters, {about['steps']:,} steps in {times(about['seconds'])}"
+    ran = f"{about['params']:,} parameters, trained for {times(about['seconds'])}"
     parts = [of_run.likelihood(found, draw)]
     if density is not None:
         parts += [

@@ -35,7 +35,8 @@ class Diagnostics:
 
     Attributes:
         about: What ran: ``run``, ``model``, ``data``, ``split``, ``params``, ``seconds``,
-            ``steps``, ``versions`` and the like.
+            ``steps``, ``versions`` and the like; ``scored``, what has an NLL of its own: ``"rows"``
+            of one frame, or ``"sequences"``.
         likelihood: ``nll``, ``stderr`` and ``unit``; ``bits_per_dim`` where the data are levels;
             ``bound``, what makes the NLL a bound, or None; other ``bounds`` and ``parts`` by name.
         per_sequence: The NLL of every sequence of the split, in store order.
@@ -274,8 +275,8 @@ def _about(run: Run, metrics: dict[str, Any], source: Path, split: str) -> dict[
         "context": run.data.context,
         "noise": None if run.data.noise is None else type(run.data.noise).__name__,
         "split": split,
-        "sequence": str(store.attributes.get("sequence", "sequence")),
-        "step": str(store.attributes.get("step", "frame")),
+        # A row that belongs to no sequence is one of a single frame.
+        "scored": "rows" if (store.lengths == 1).all() else "sequences",
         **{name: metrics[name] for name in ("params", "steps", "seconds", "seed", "checkpoint")},
         **{name: metrics[name] for name in ("dataset", "device", "versions")},
     }

@@ -49,4 +49,4 @@ class Page(HTMLParser):
 
     @property
     def text(self) -> str:
-        return " ".join(self.words)
+        return " ".join(self.words).replace("\N{NO-BREAK SPACE}", " ")

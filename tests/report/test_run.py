@@ -16,7 +16,7 @@ def nothing(name: str, words: str, wide: bool = False) -> str:
 
 def test_what_ran_can_be_run_again(found: Diagnostics) -> None:
     text = Page(sections.about(found, "seqmdn report runs/x")).text
-    for word in ("SequenceModel", "MixtureHead(", "LSTMBackbone(hidden=8", "12 steps", "seed 0"):
+    for word in ("SequenceModel", "MixtureHead(", "LSTMBackbone(hidden=8", "of step 12", "seed 0"):
         assert word in text
     assert "seqmdn report runs/x" in text and "UniformDequantise" in text
 
@@ -53,6 +53,12 @@ def test_rows_of_one_frame_are_told_with_inputs_and_expectations(found: Diagnost
     assert "x0: value, expected (90 %)" in text
     assert "1.500, 2.500 (-0.5000 to 3.500)" in text
     assert "missing, 3.500 (0.5000 to 4.500)" in text
+
+
+def test_rows_are_not_called_sequences(found: Diagnostics) -> None:
+    changed = dataclasses.replace(found, about={**found.about, "scored": "rows"})
+    for text in (sections.likelihood(changed, nothing), sections.worst(changed, nothing)):
+        assert "rows" in text.split("</p>")[0] and "sequences" not in text.split("</p>")[0]
 
 
 def test_what_was_left_out_has_its_reason(found: Diagnostics) -> None:
