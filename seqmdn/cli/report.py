@@ -31,8 +31,8 @@ def report_command(words: list[str]) -> None:
     parser.add_argument(
         "--frames",
         type=int,
-        default=10_000,
-        help="frames to look at, of sequences chosen at random; the likelihood is of all",
+        help="frames to look at, of sequences chosen at random; 10,000 by default, fewer of wide "
+        "frames; the likelihood is of all",
     )
     parser.add_argument("--seed", type=int, default=0, help="of that choice and of the draws")
     options = parser.parse_args(words)

@@ -34,6 +34,7 @@ from seqmdn.metrics.sharpness import Sharpness
 __all__ = ["INTERVALS", "DensityDiagnosis"]
 
 INTERVALS = (0.5, 0.8, 0.9, 0.95)
+_SEARCHED = 16  # features, up to which the search for quantiles takes no longer than all else
 _LEAST = 39  # draws, of which the widest interval needs its borders
 
 
@@ -43,7 +44,8 @@ class DensityDiagnosis:
     Beside what :class:`DensityReport` has: errors of the mean and the median, intervals and regions
     of four levels with their sizes, a test of uniformity on the transforms themselves instead of
     their histogram, and what the components do. It holds a few numbers of every value, so it is for
-    a sample of frames and for one process. Values and densities must be in the data's own units.
+    a sample of frames and for one process. Of more than 16 features, quantiles (medians and widths)
+    are those of the draws. Values and densities must be in the data's own units.
 
     Args:
         features: D.
@@ -75,7 +77,9 @@ class DensityDiagnosis:
         self._crps, self._energy = CRPS(), EnergyScore()
         self._squared, self._absolute = FrameMean(), FrameMean()
         self._central, self._highest = Coverage(INTERVALS), Coverage(INTERVALS)
-        self._widths = [Sharpness(features, level) for level in INTERVALS]
+        self._widths = [
+            Sharpness(features, level, exact=features <= _SEARCHED) for level in INTERVALS
+        ]
         self._sides = FrameMean(len(INTERVALS))
         self._components = MeanResponsibility()
         self._kept: dict[str, list[Tensor]] = {}
@@ -114,7 +118,8 @@ class DensityDiagnosis:
             self._components.update(distribution, value, mask)
         marginals = Marginals.of(distribution)
         self.exact = {
-            "quantiles": marginals is not None,
+            "probabilities": marginals is not None,
+            "quantiles": marginals is not None and self.features <= _SEARCHED,
             "mean": marginals is not None and marginals.scale is not None,
         }
 
@@ -198,7 +203,7 @@ class DensityDiagnosis:
         samples: Tensor,
         observed: Tensor | None,
     ) -> None:
-        point = point_forecast(distribution, samples)
+        point = point_forecast(distribution, samples, self.features <= _SEARCHED)
         squared = (value - point.mean).square() - point.variance
         absolute = (value - point.median).abs()
         for name, metric, error in (

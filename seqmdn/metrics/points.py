@@ -29,7 +29,9 @@ class PointForecast(NamedTuple):
     variance: Tensor
 
 
-def point_forecast(distribution: Distribution, samples: Tensor) -> PointForecast:
+def point_forecast(
+    distribution: Distribution, samples: Tensor, exact: bool = True
+) -> PointForecast:
     """Returns mean and median of each feature: in closed form where known, else of draws.
 
     The mean has the smallest expected squared error of all forecasts, the median the smallest
@@ -38,6 +40,7 @@ def point_forecast(distribution: Distribution, samples: Tensor) -> PointForecast
     Args:
         distribution: of batch shape (*batch) and event shape (D,).
         samples: draws (S, *batch, D), used where there is no closed form.
+        exact: whether to search for the median where the quantile functions are known.
 
     Raises:
         ValueError: If the draws do not fit.
@@ -51,7 +54,7 @@ def point_forecast(distribution: Distribution, samples: Tensor) -> PointForecast
     shape = (*distribution.batch_shape, *distribution.event_shape)
     count = check_samples(samples, samples.new_empty(shape))
     marginals = Marginals.of(distribution)
-    if marginals is None:
+    if marginals is None or not exact:
         order = samples.sort(dim=0).values
         median = 0.5 * (order[(count - 1) // 2] + order[count // 2])
     else:

@@ -176,9 +176,13 @@ def how(found: Diagnostics) -> str:
         )
         parts.append(f"<p>Left out, since it does not apply to this run:</p><ul>{rows}</ul>")
     if (density := found.density) is not None:
-        quantiles = "exact" if density["exact"]["quantiles"] else "from draws"
+        probabilities, quantiles = (
+            "exact" if density["exact"][key] else "from draws"
+            for key in ("probabilities", "quantiles")
+        )
         parts.append(
-            f"<p>Distribution functions and quantiles are {quantiles}. Draws: {density['draws']} "
+            f"<p>Probabilities (PIT, coverage) are {probabilities}, quantiles (widths, medians) "
+            f"{quantiles}. Draws: {density['draws']} "
             f"of each frame, seed {density['seed']}; regions and the energy score come from them. "
             "Standard errors take whole sequences as independent.</p>"
         )

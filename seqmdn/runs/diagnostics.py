@@ -23,6 +23,8 @@ from seqmdn.scoring import continuous_part
 __all__ = ["Diagnostics", "diagnose"]
 
 _VALUES = 2**22  # numbers drawn at a time
+_FRAMES = 10_000
+_LOOKED = 400_000  # values looked at
 _SHOWN = 6  # sequences of the worst, and of typical ones
 
 Progress = Callable[[int, int], None]
@@ -78,21 +80,21 @@ def diagnose(
     split: str = "test",
     data: Path | None = None,
     draws: int = 200,
-    frames: int = 10_000,
+    frames: int | None = None,
     seed: int = 0,
     looked: Progress | None = None,
 ) -> Diagnostics:
     """Score a run's model on a split, and ask its densities all that can be asked.
 
     The likelihood is that of the whole split. The rest is of whole sequences, chosen at random
-    until they have ``frames`` frames, or of all where there are no more.
+    until they have so many frames, or of all where there are no more.
 
     Args:
         source: The run's folder, or a checkpoint file.
         split: ``"train"``, ``"valid"`` or ``"test"``.
         data: Another store than the one that the run was trained on.
         draws: Draws of each frame for what has no closed form, at least 39.
-        frames: Frames to look at.
+        frames: Frames to look at; by default 10,000, or as many as hold 400,000 values.
         seed: Chooses the sequences and decides the draws.
         looked: Called with how many sequences have been looked at and how many there are.
 
@@ -100,10 +102,10 @@ def diagnose(
         FileNotFoundError: If there is no run.
         ValueError: If there are too few draws or frames, or the store does not fit.
     """
-    if draws < 39 or frames < 1:
+    if draws < 39 or (frames is not None and frames < 1):
         raise ValueError(
             f"expected 39 draws or more, enough for 95 % intervals, and 1 frame or more; found "
-            f"{draws} draws and {frames} frames"
+            f"{draws} draws and {'any' if frames is None else frames} frames"
         )
     run = load_run(source, data)
     metrics = score(run, split)
@@ -112,11 +114,16 @@ def diagnose(
     left_out = _left_out(run)
     density = None
     if "density" not in left_out:
+        if frames is None:
+            frames = max(1, min(_FRAMES, _LOOKED // run.data.features))
         chosen = _chosen(run, split, frames, seed)
         density = _density(run, split, chosen, draws, seed, looked)
         left_out |= _undefined(run, density)
     nll: list[float] = metrics["nll_per_sequence"]
     worst, typical = worst_and_typical(nll, _SHOWN)
+    # Pictures and sounds are shown as they are; of series, what was expected can be shown beside.
+    series = run.data.store.attributes.get("kind", "series") == "series"
+    expected = density is not None and series
     curves = {
         name: curve
         for name, curve in (
@@ -133,8 +140,8 @@ def diagnose(
         likelihood=_likelihood(run, metrics, left_out),
         per_sequence=nll,
         density=density,
-        worst=show_scored(run, split, worst, nll, density is not None),
-        typical=show_scored(run, split, typical, nll, density is not None),
+        worst=show_scored(run, split, worst, nll, expected),
+        typical=show_scored(run, split, typical, nll, expected),
         curves=curves,
         left_out=left_out,
         attributes=dict(run.data.store.attributes),
@@ -151,7 +158,7 @@ def _left_out(run: Run) -> dict[str, str]:
         )
     elif not hasattr(model, "distributions"):
         name = type(model).__name__
-        reason = f"a {name} has no density of single frames in closed form, only a bound of a whole"
+        reason = f"a {name} has no density of single frames in closed form, only a bound"
     else:
         return {}
     return {"density": reason}

@@ -20,6 +20,7 @@ __all__ = ["Scored", "learned_names", "show_scored", "worst_and_typical"]
 Array = npt.NDArray[np.float64]
 
 _LEVEL = 0.9
+_SEARCHED = 16  # features, up to which quantiles are searched for rather than taken from draws
 
 
 @dataclass(frozen=True)
@@ -129,8 +130,9 @@ def _expected(run: Run, batch: Batch, draws: int) -> dict[str, Array]:
     density, values = continuous_part(known[0], model.transform, batch.values)  # type: ignore[arg-type]
     with seeded(device, 0):
         samples = density.sample(torch.Size([draws]))
-    low, high = central_interval(density, _LEVEL, samples)
-    median = point_forecast(density, samples).median
+    exact = values.shape[-1] <= _SEARCHED
+    low, high = central_interval(density, _LEVEL, samples, exact)
+    median = point_forecast(density, samples, exact).median
     parts = {"judged": values, "median": median, "low": low, "high": high}
     length = int(batch.lengths[0])
     return {name: part[0, :length].double().cpu().numpy() for name, part in parts.items()}

@@ -109,6 +109,18 @@ def test_features_that_are_missing_are_judged_where_they_were_observed() -> None
     assert found["rosenblatt"]["values"] == int(observed.sum())
 
 
+def test_of_many_features_quantiles_are_those_of_the_draws() -> None:
+    density = normal(30, 4, features=17)
+    found = DensityDiagnosis(17, draws=400)
+    found.update(density, density.sample())
+    numbers = found.compute()
+    assert numbers["exact"]["probabilities"] and not numbers["exact"]["quantiles"]
+    for each, width in zip(numbers["intervals"], (1.349, 2.563, 3.290, 3.920), strict=True):
+        assert each["width"] == pytest.approx(width, rel=0.02) and each["width"] != width
+    expected = math.sqrt(2 / math.pi)  # of the absolute error of the median
+    assert numbers["mae_of_median"]["value"] == pytest.approx(expected, abs=0.05)
+
+
 def test_few_draws_and_no_frames_are_refused() -> None:
     with pytest.raises(ValueError, match="39 draws or more.*found 38"):
         DensityDiagnosis(1, draws=38)

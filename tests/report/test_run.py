@@ -65,7 +65,7 @@ def test_what_was_left_out_has_its_reason(found: Diagnostics) -> None:
     changed = dataclasses.replace(found, left_out={"density": "a VAE has none"})
     text = Page(sections.how(changed)).text
     assert "calibration, intervals" in text and "a VAE has none" in text
-    assert "seed 0" in text and "quantiles are exact" in text
+    assert "seed 0" in text and "(PIT, coverage) are exact" in text
     assert "Left out" not in Page(sections.how(dataclasses.replace(found, left_out={}))).text
 
 

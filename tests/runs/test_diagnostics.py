@@ -113,7 +113,7 @@ def test_continuous_values_have_no_bits(tmp_path: Path) -> None:
     found = diagnose(tmp_path / "run" / "checkpoints" / "best.ckpt", draws=40)
     assert "bits_per_dim" not in found.likelihood and found.likelihood["bound"] is None
     assert set(found.left_out) == {"bits/dim", "learning curves"}
-    assert found.density is not None and found.density["exact"]["quantiles"] is False
+    assert found.density is not None and found.density["exact"]["probabilities"] is False
 
 
 def test_what_cannot_be_asked_is_refused(small_run: Path, tmp_path: Path) -> None:
