@@ -111,7 +111,7 @@ def calibration(density: dict[str, Any], draw: Draw) -> str:
                 "features",
                 "PIT histograms of the features that are furthest from flat, each with "
                 "its own 95 % band.",
-                wide=True,
+                wide=len(density["names"]) > 2,
             ),
         ),
     ]

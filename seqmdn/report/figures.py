@@ -141,7 +141,7 @@ def curves_figure(curves: dict[str, tuple[list[int], list[float]]], unit: str) -
         marker = "o" if len(steps) < 30 else ""
         axes.plot(steps, values, color=colour(name == "nll"), marker=marker, markersize=3)
         late = np.array(values)[np.array(steps) >= 0.1 * steps[-1]]
-        spread = max(float(late.max() - late.min()), 1e-9)
+        spread = max(float(late.max() - late.min()), 1e-3 * float(np.abs(late).max()), 1e-9)
         axes.set_ylim(late.min() - 0.08 * spread, late.max() + 0.08 * spread)
         axes.set_ylabel(
             "training loss\n(nats/frame)" if name == "loss" else f"validation NLL\n({unit})"
@@ -150,6 +150,7 @@ def curves_figure(curves: dict[str, tuple[list[int], list[float]]], unit: str) -
             best = int(np.argmin(values))
             axes.plot(steps[best], values[best], "*", color=INK, markersize=9, label="kept")
             axes.legend(frameon=False, fontsize=8)
+    grid[-1].xaxis.get_major_locator().set_params(integer=True)
     grid[-1].set_xlabel("step")
     return figure
 

@@ -88,7 +88,9 @@ def likelihood(found: Diagnostics, draw: Draw) -> str:
         items.append(("limit", number(known["limit"]), known["unit"], words))
     for name, each in {**known["bounds"], **known["parts"]}.items():
         words = "Another bound." if name in known["bounds"] else "Its part of the NLL."
-        items.append((name, number(each["nll"], each["stderr"]), known["unit"], words))
+        least = "≤ " if name in known["bounds"] else ""
+        value = least + number(each["nll"], each["stderr"])
+        items.append((name, value, known["unit"], words))
     bound = (
         f"It is an upper bound: {known['bound']}." if known["bound"] else "It is exact, no bound."
     )

@@ -12,9 +12,10 @@ import numpy.typing as npt
 import torch
 from lightning.pytorch.utilities import move_data_to_device
 
-from seqmdn.data import Levels, UniformDequantise
+from seqmdn.data import Levels
 from seqmdn.metrics import DensityDiagnosis
 from seqmdn.runs.curves import learning_clock, learning_curve, loss_curve
+from seqmdn.runs.description import describe_likelihood, describe_run
 from seqmdn.runs.run import Run, load_run
 from seqmdn.runs.scoring import score
 from seqmdn.runs.worst import Scored, learned_names, show_scored, worst_and_typical
@@ -119,6 +120,9 @@ def diagnose(
         chosen = _chosen(run, split, frames, seed)
         density = _density(run, split, chosen, draws, seed, looked)
         left_out |= _undefined(run, density)
+    likelihood = describe_likelihood(run, metrics)
+    if "bits_per_dim" not in likelihood:
+        left_out["bits/dim"] = "the values are no whole levels, so bits have no scale of their own"
     nll: list[float] = metrics["nll_per_sequence"]
     worst, typical = worst_and_typical(nll, _SHOWN)
     # Pictures and sounds are shown as they are; of series, what was expected can be shown beside.
@@ -136,8 +140,8 @@ def diagnose(
     if "nll" not in curves:
         left_out["learning curves"] = "there are no CSV logs beside the checkpoint"
     return Diagnostics(
-        about=_about(run, metrics, source, split),
-        likelihood=_likelihood(run, metrics, left_out),
+        about=describe_run(run, metrics, source, split),
+        likelihood=likelihood,
         per_sequence=nll,
         density=density,
         worst=show_scored(run, split, worst, nll, expected),
@@ -244,64 +248,6 @@ def _parts(chosen: npt.NDArray[np.int64], sizes: npt.NDArray[np.int64]) -> Itera
         part.append(index)
         longest = max(longest, size)
     yield part
-
-
-def _likelihood(run: Run, metrics: dict[str, Any], left_out: dict[str, str]) -> dict[str, Any]:
-    spread = isinstance(run.data.noise, UniformDequantise)
-    levels = isinstance(getattr(run.model, "transform", None), Levels)
-    kept = ("nll", "stderr", "unit", "nll_per_frame", "frame_unit", "limit", "gap_to_limit")
-    found = {name: metrics[name] for name in kept if name in metrics}
-    if spread or levels:
-        found["bits_per_dim"] = metrics["bits_per_dim"]
-    else:
-        left_out["bits/dim"] = "the values are no whole levels, so bits have no scale of their own"
-    bounds = [metrics["bound_is"]] if metrics.get("bound") else []
-    if spread:
-        bounds.append("levels are spread by uniform noise")
-    found["bound"] = "; ".join(bounds) or None
-    for name in ("bounds", "parts"):
-        found[name] = {
-            key: {"nll": each["nll"], "stderr": each["stderr"]}
-            for key, each in metrics.get(name, {}).items()
-        }
-    return {name: _finite(x) if isinstance(x, float) else x for name, x in found.items()}
-
-
-def _about(run: Run, metrics: dict[str, Any], source: Path, split: str) -> dict[str, Any]:
-    store, model = run.data.store, run.description["model"]
-    parts = model.get("init_args", {})
-    return {
-        "run": source.resolve().name,
-        "model": _named({"class_path": model["class_path"]}),
-        **{
-            name: _named(parts[name]) for name in ("backbone", "head", "transform") if name in parts
-        },
-        "data": store.name,
-        "unit": store.unit,
-        "features": learned_names(run),
-        "context": run.data.context,
-        "noise": None if run.data.noise is None else type(run.data.noise).__name__,
-        "split": split,
-        # A row that belongs to no sequence is one of a single frame.
-        "scored": "rows" if (store.lengths == 1).all() else "sequences",
-        **{name: metrics[name] for name in ("params", "steps", "seconds", "seed", "checkpoint")},
-        **{name: metrics[name] for name in ("dataset", "device", "versions")},
-    }
-
-
-def _named(plain: Any) -> str:
-    """Write a class of a configuration and its arguments as a person would."""
-    if isinstance(plain, dict) and "class_path" in plain:
-        arguments = [
-            f"{name}={_named(value)}"
-            for name, value in (plain.get("init_args") or {}).items()
-            if value is not None
-        ]
-        name = str(plain["class_path"]).rpartition(".")[2]
-        return f"{name}({', '.join(arguments)})" if arguments else name
-    if isinstance(plain, str) and plain.startswith("seqmdn."):
-        return plain.rpartition(".")[2]
-    return f"{plain}"
 
 
 def _finite(value: float) -> float | None:

@@ -28,6 +28,9 @@ def test_a_bound_is_called_one(found: Diagnostics) -> None:
     known.pop("bits_per_dim")
     text = Page(sections.likelihood(dataclasses.replace(found, likelihood=known), nothing)).text
     assert "It is exact, no bound." in text and "≤" not in text and "bits" not in text
+    known["bounds"] = {"evidence bound": {"nll": 3.0, "stderr": 0.1}}
+    other = Page(sections.likelihood(dataclasses.replace(found, likelihood=known), nothing)).text
+    assert "≤ 3.00 ± 0.10" in other
     assert "reward" in text and "2.00 ± 0.10" in text
 
 
