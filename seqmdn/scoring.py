@@ -10,7 +10,7 @@ from torch.distributions import Distribution
 
 from seqmdn.data import Batch, Identity, Levels, Partial, Transform
 from seqmdn.distributions import Flowed, Product
-from seqmdn.metrics import ComponentUse, DensityReport, mixture_of
+from seqmdn.metrics import ComponentUse, DensityReport
 from seqmdn.models import DensityModel, ExactModel
 
 __all__ = ["continuous_part", "first_part", "score_components", "score_densities"]
@@ -78,33 +78,28 @@ def score_densities(
 
 
 @torch.inference_mode()
-def score_components(
-    model: DensityModel, batches: Iterable[Batch], died: float = 0.05, same: float = 0.95
-) -> ComponentUse | None:
-    """Say what the components of a model's mixtures are responsible for, and which overlap.
+def score_components(model: DensityModel, batches: Iterable[Batch]) -> dict[str, Any] | None:
+    """Say what the components of a model's mixtures explain, and which overlap.
 
     Of frames with bits, those of the continuous features are looked at.
 
     Args:
         model: The model, in evaluation mode.
         batches: Sequences, whole.
-        died: See :class:`seqmdn.metrics.ComponentUse`.
-        same: See there, too.
 
     Returns:
-        What was found, whose ``summary()`` gives plain values; None where the densities are no
-        joint mixtures.
+        What :meth:`seqmdn.metrics.ComponentUse.compute` gives; None where the densities are no
+        mixtures.
 
     Raises:
-        ValueError: If the model has no densities of single frames, features are missing, or there
-            are no batches.
+        ValueError: If the model has no densities of single frames, or features are missing.
 
     Example:
         >>> from seqmdn.models import SequenceModel
         >>> model = SequenceModel(features=2).eval()
         >>> batch = Batch(values=torch.randn(3, 10, 2), lengths=torch.tensor([10, 7, 2]))
-        >>> found = score_components(model, [batch]).summary()
-        >>> len(found["share"]), round(sum(found["share"]), 4)
+        >>> found = score_components(model, [batch])
+        >>> len(found["responsibility"]), round(sum(found["responsibility"]), 4)
         (5, 1.0)
     """
     if not isinstance(model, ExactModel):
@@ -112,21 +107,14 @@ def score_components(
             f"a {type(model).__name__} has no density of single frames: expected a SequenceModel"
             " or an MDN"
         )
-    use: ComponentUse | None = None
+    use = ComponentUse()
     for batch in batches:
         batch = move_data_to_device(batch, model.start.device)
+        if batch.observed is not None and not bool(batch.observed[batch.mask()].all()):
+            raise ValueError("expected whole frames, found some with missing features")
         distribution, mask = model.distributions(batch)
-        density, values = continuous_part(distribution, model.transform, batch.values)
-        mixture = mixture_of(density)
-        if mixture is None:
-            return None
-        if use is None:
-            components = mixture.component_distribution.batch_shape[-1]
-            use = ComponentUse(components, died, same).to(model.start.device)
-        use.update(density, values, mask, batch.observed)
-    if use is None:
-        raise ValueError("expected a batch to look at, found none")
-    return use
+        use.update(*continuous_part(distribution, model.transform, batch.values), mask)
+    return use.compute()
 
 
 def first_part(distribution: Any) -> Any:

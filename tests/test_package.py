@@ -25,6 +25,7 @@ FLOORS = [
     "cli",
     "compare",
     "comparison",
+    "report",
     "export",
     "worlds",
     "environments",

@@ -1,4 +1,4 @@
-"""The command ``seqmdn``: a file for each of compare, fit, evaluate, sample and encode."""
+"""The command ``seqmdn``: a file for each of compare, fit, evaluate, report, sample and encode."""
 
 __all__ = ["main"]
 

@@ -11,6 +11,7 @@ from seqmdn.cli.compare import compare_command
 from seqmdn.cli.encode import encode_command
 from seqmdn.cli.evaluate import evaluate_command
 from seqmdn.cli.fit import fit_command
+from seqmdn.cli.report import report_command
 from seqmdn.cli.sample import sample_command
 from seqmdn.configuration import ConfigurationError
 from seqmdn.runs import Interrupted
@@ -22,6 +23,7 @@ HELP = """usage: seqmdn COMMAND ...
   compare RECIPE      train the models of a recipe under one budget and put them into one table
   fit -c FILE ...     train one model
   evaluate RUN        score a trained model on a split
+  report RUN          write a page that says whether a trained model can be believed
   sample RUN          draw sequences from a trained model
   encode RUN          write what a trained autoencoder sees of a store of frames
 
@@ -37,6 +39,7 @@ def main(arguments: Sequence[str] | None = None) -> None:
         "compare": compare_command,
         "fit": fit_command,
         "evaluate": evaluate_command,
+        "report": report_command,
         "sample": sample_command,
         "encode": encode_command,
     }

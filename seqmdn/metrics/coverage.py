@@ -12,7 +12,13 @@ from torch.distributions import Distribution
 from seqmdn.metrics.draws import check_samples, randomised_rank
 from seqmdn.metrics.frames import FrameMean, observed_mean
 
-__all__ = ["Coverage", "central_level", "check_levels", "highest_density_level"]
+__all__ = [
+    "Coverage",
+    "central_level",
+    "check_levels",
+    "highest_density_level",
+    "log_prob_of_draws",
+]
 
 _VALUES = 2**18  # numbers whose density is taken at a time
 
@@ -31,7 +37,11 @@ def central_level(u: Tensor) -> Tensor:
 
 
 def highest_density_level(
-    distribution: Distribution, value: Tensor, samples: Tensor, observed: Tensor | None = None
+    distribution: Distribution,
+    value: Tensor,
+    samples: Tensor,
+    observed: Tensor | None = None,
+    densities: Tensor | None = None,
 ) -> Tensor:
     r"""Returns the level of the smallest highest-density region that holds a frame, (*batch,).
 
@@ -50,6 +60,7 @@ def highest_density_level(
         observed: boolean (*batch, D), False where a feature is missing. The region is then that of
             the marginal of the others, by ``log_prob(value, observed)`` of the distribution; NaN
             where nothing was observed.
+        densities: `log_prob_of_draws` of these draws, (S, *batch), where they are known already.
 
     Raises:
         ValueError: If shapes do not fit.
@@ -67,13 +78,35 @@ def highest_density_level(
     """
     count = check_samples(samples, value, least=1)
     given: Any = distribution
-    seen = () if observed is None else (observed,)
-    density = given.log_prob(value, *seen)  # (*batch,)
-    pieces = samples.split(max(1, _VALUES // max(1, value.numel())))
-    denser = torch.stack([(given.log_prob(x, *seen) > density).sum(0) for x in pieces]).sum(0)
+    density = given.log_prob(value, *(() if observed is None else (observed,)))  # (*batch,)
+    if densities is None:
+        densities = log_prob_of_draws(distribution, samples, observed)
+    denser = (densities > density).sum(0)
     # A density that is NaN exceeds nothing, and must not pass for the densest of all.
     known = ~density.isnan() if observed is None else observed.any(-1) & ~density.isnan()
     return randomised_rank(denser, count).where(known, torch.nan)
+
+
+def log_prob_of_draws(
+    distribution: Distribution, samples: Tensor, observed: Tensor | None = None
+) -> Tensor:
+    """Returns the log-density of each draw, (S, *batch), taken a few draws at a time.
+
+    Args:
+        distribution: of batch shape (*batch) and event shape (D,).
+        samples: draws (S, *batch, D).
+        observed: as of `highest_density_level`.
+
+    Example:
+        >>> from seqmdn.distributions import LowRankPrecisionNormal
+        >>> normal = LowRankPrecisionNormal(torch.zeros(2), torch.ones(2))
+        >>> log_prob_of_draws(normal, torch.zeros(3, 2))
+        tensor([-1.8379, -1.8379, -1.8379])
+    """
+    given: Any = distribution
+    seen = () if observed is None else (observed,)
+    pieces = samples.split(max(1, _VALUES // max(1, samples[0].numel())))
+    return torch.cat([given.log_prob(x, *seen) for x in pieces])
 
 
 class Coverage(FrameMean):

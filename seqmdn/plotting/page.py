@@ -9,6 +9,7 @@ __all__ = [
     "PEN",
     "check_ending",
     "colour",
+    "encoded",
     "line_style",
     "shaded",
     "style",
@@ -89,6 +90,11 @@ def check_ending(path: str | os.PathLike[str]) -> None:
         raise ValueError(f"a picture's name ends in .png or .svg; found {os.fspath(path)!r}")
 
 
+def encoded(figure: Figure, ending: str) -> bytes:
+    """Give the content of a figure's file, ``".png"`` or ``".svg"``, inside a block of `style`."""
+    return _svg(figure) if ending == ".svg" else _png(figure)
+
+
 def write(figure: Figure, path: str | os.PathLike[str]) -> None:
     """Write a figure under a temporary name and rename it when it is complete.
 
@@ -98,8 +104,7 @@ def write(figure: Figure, path: str | os.PathLike[str]) -> None:
     target = Path(path)
     try:
         with written_whole(target) as partial:
-            svg = target.suffix.lower() == ".svg"
-            partial.write_bytes(_svg(figure) if svg else _png(figure))
+            partial.write_bytes(encoded(figure, target.suffix.lower()))
     except OSError as error:
         raise OSError(
             f"cannot write the picture {str(target)!r} ({error.strerror or error}): "

@@ -7,7 +7,8 @@ the file alone, and is read with ``weights_only=True``: nothing in it is execute
 """
 
 from seqmdn.runs.clip import read_prime
-from seqmdn.runs.curves import learning_clock, learning_curve
+from seqmdn.runs.curves import learning_clock, learning_curve, loss_curve
+from seqmdn.runs.diagnostics import Diagnostics, diagnose
 from seqmdn.runs.drawing import Stream, draw, stream_draws
 from seqmdn.runs.encoding import encode_frames
 from seqmdn.runs.fitting import Interrupted, Report, fit
@@ -17,15 +18,19 @@ from seqmdn.runs.run import Run, load_run, origin_of_checkpoint
 from seqmdn.runs.scoring import device_name, evaluate, score, versions
 from seqmdn.runs.style import read_style
 from seqmdn.runs.surprise import Surprise, look_surprise
+from seqmdn.runs.worst import Scored
 
 __all__ = [
+    "Diagnostics",
     "Interrupted",
     "Report",
     "Run",
+    "Scored",
     "Stream",
     "Surprise",
     "Writing",
     "device_name",
+    "diagnose",
     "draw",
     "draw_frames",
     "encode_frames",
@@ -36,6 +41,7 @@ __all__ = [
     "load_run",
     "look_along",
     "look_surprise",
+    "loss_curve",
     "origin_of_checkpoint",
     "read_prime",
     "read_style",

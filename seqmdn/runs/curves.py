@@ -3,7 +3,7 @@
 import csv
 from pathlib import Path
 
-__all__ = ["learning_clock", "learning_curve"]
+__all__ = ["learning_clock", "learning_curve", "loss_curve"]
 
 
 def learning_curve(run: Path) -> tuple[list[int], list[float]]:
@@ -14,6 +14,11 @@ def learning_curve(run: Path) -> tuple[list[int], list[float]]:
 def learning_clock(run: Path) -> tuple[list[int], list[float]]:
     """Return the steps of the validations and the wall seconds of training until each of them."""
     return _logged(run, "seconds")
+
+
+def loss_curve(run: Path) -> tuple[list[int], list[float]]:
+    """Return steps and the training loss of their batches, one by one, as they were logged."""
+    return _logged(run, "train/loss")
 
 
 def _logged(run: Path, name: str) -> tuple[list[int], list[float]]:

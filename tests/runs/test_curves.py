@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from seqmdn.runs import evaluate, learning_curve
+from seqmdn.runs import evaluate, learning_curve, loss_curve
 
 
 def test_the_curve_is_that_of_the_logs(small_run: Path) -> None:
@@ -28,3 +28,4 @@ def test_a_curve_is_of_all_parts_the_later_ones_first(tmp_path: Path) -> None:
         path.write_text(f"step,val/nll,train/loss\n{rows}")
         os.utime(path, (time, time))
     assert learning_curve(tmp_path) == ([4, 8, 12], [1.0, 3.0, 4.0])
+    assert loss_curve(tmp_path) == ([6], [0.5])

@@ -103,9 +103,9 @@ def test_a_run_is_whole(folder: Path, name: str, kind: type, tmp_path: Path) -> 
 
 def test_components_and_scores_are_those_of_the_model(folder: Path) -> None:
     run = load_run(folder / "out" / "runs" / "ensemble-0")
-    use = score_components(run.model, run.data.batches("train"))
-    found = use.summary()
-    assert len(found["share"]) == 4 and sum(found["share"]) == pytest.approx(1)
+    found = score_components(run.model, run.data.batches("train"))
+    assert found is not None
+    assert len(found["responsibility"]) == 4 and sum(found["responsibility"]) == pytest.approx(1)
     report = score_densities(run.model, run.data.batches("test"), draws=50).compute()
     assert report["crps_estimator"] == "exact" and len(report["point"]["mae"]) == 2
 
