@@ -15,12 +15,11 @@ from torch.optim.lr_scheduler import CosineAnnealingLR
 
 from seqmdn.backbones import MLPBackbone
 from seqmdn.backbones.mlp import Activation
-from seqmdn.data import Batch, Standardise
-from seqmdn.distributions import LowRankPrecisionNormal, Mixture, rescaled
-from seqmdn.distributions.weights import normalised_weights
+from seqmdn.data import Batch
+from seqmdn.distributions import Mixture
 from seqmdn.heads import MixtureHead
 from seqmdn.heads.mixture import Covariance
-from seqmdn.models import MDN, Ensemble
+from seqmdn.models import MDN, Ensemble, conditional
 from seqmdn.models.exact import ExactModel
 
 try:
@@ -190,11 +189,9 @@ class MDNRegressor(RegressorMixin, BaseEstimator):
         """Return the densities of all rows, of batch shape ``(n,)``, in the targets' unit."""
         check_is_fitted(self)
         inputs = validate_data(self, X, dtype=np.float64, reset=False)
-        model = self.model_
-        batch = _batch(inputs, np.zeros((len(inputs), model.features)), None)
-        density, scale = model.distributions(batch)[0], model.transform
-        assert isinstance(density, Mixture) and isinstance(scale, Standardise)
-        return rescaled(_first_frames(density), scale.mean, scale.std)
+        density = conditional(self.model_, torch.from_numpy(inputs))
+        assert isinstance(density, Mixture)
+        return density
 
     def sample(self, X: ArrayLike, n_samples: int = 1, random_state: Any = None) -> Array:
         """Return draws ``(n_samples, n)``, or ``(n_samples, n, D)`` of several targets."""
@@ -306,15 +303,6 @@ def _batch(X: Array, y: Array, weights: Tensor | None) -> Batch:
     """Return rows as sequences of one frame."""
     inputs, targets = torch.from_numpy(X).unsqueeze(1), torch.from_numpy(y).unsqueeze(1)
     return Batch(targets, torch.ones(len(X), dtype=torch.int64), inputs, weights=weights)
-
-
-def _first_frames(mixture: Mixture) -> Mixture:
-    """Return the mixtures (n,) of sequences of one frame (n, 1)."""
-    normals = mixture.component_distribution
-    return Mixture(
-        normalised_weights(mixture.mixture_distribution.logits[:, 0]),
-        LowRankPrecisionNormal(normals.loc[:, 0], normals.diagonal[:, 0], normals.factor[:, 0]),
-    )
 
 
 def _rows(batch: Batch, rows: Tensor) -> Batch:

@@ -7,6 +7,7 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
+from seqmdn.cli.show import show_conditional, show_frames, show_surprise
 from seqmdn.cli.words import command_parser, counting
 from seqmdn.data import decode
 from seqmdn.data.sound import PAUSE, save_sound, sound_form
@@ -14,24 +15,18 @@ from seqmdn.export import (
     SOUND,
     check_ending,
     save_sequences,
-    save_single_frames,
     save_writing,
 )
 from seqmdn.generation import bias
 from seqmdn.heads import JointHead
 from seqmdn.models import FrameVAE
-from seqmdn.plotting import check_ending as check_picture
-from seqmdn.plotting import save_surprise
 from seqmdn.runs import (
     Run,
     draw,
-    draw_frames,
     load_run,
     look_along,
-    look_surprise,
     read_prime,
     read_style,
-    reconstruct_frames,
     stream_draws,
 )
 
@@ -90,10 +85,11 @@ def sample_command(words: list[str]) -> None:
     parser.add_argument("--temperature", type=float, help="all of them at once")
     parser.add_argument(
         "--show",
-        choices=["drawn", "attention", "density", "reconstructed", "surprise"],
+        choices=["drawn", "attention", "density", "conditional", "reconstructed", "surprise"],
         default="drawn",
         help="what is drawn; or of strokes, in .png or .svg, of the first one the weights of the "
-        "text's characters, or the density of each point given those before; or of the frames of "
+        "text's characters, or the density of each point given those before; or of a regression "
+        "the density of its target along its input; or of the frames of "
         "an autoencoder real ones and their reconstructions; or of images how many nats the model "
         "needs for each pixel of real ones",
     )
@@ -105,10 +101,13 @@ def sample_command(words: list[str]) -> None:
     options = parser.parse_args(words)
     run = load_run(options.run, options.data)
     if isinstance(run.model, FrameVAE) or options.show == "reconstructed":
-        _frames(options, parser, run)
+        show_frames(options, parser, run)
         return
     if options.show == "surprise":
-        _surprise(options, parser, run)
+        show_surprise(options, parser, run)
+        return
+    if options.show == "conditional":
+        show_conditional(options, parser, run)
         return
     style = None if options.style is None else read_style(run, options.style, options.split)
     check_ending(options.out, run.data.store)
@@ -141,54 +140,6 @@ def sample_command(words: list[str]) -> None:
         options.out, drawn, beside, store, run.checkpoint, command, titles, run.data.names
     )
     print(f"{options.num} sequences of {drawn.values.shape[1]} frames: {options.out}")
-
-
-def _frames(options: argparse.Namespace, parser: argparse.ArgumentParser, run: Run) -> None:
-    """Write single frames, which only some options are for."""
-    others = _others(
-        options, parser, {"run", "num", "out", "split", "show", "alone", "seed", "data"}
-    )
-    if options.show not in ("drawn", "reconstructed"):
-        others.append(f"--show {options.show}")
-    if others:
-        raise ValueError(
-            f"expected no {others[0]} for a model of single frames, found it: leave it out"
-        )
-    if options.show == "reconstructed":
-        made, real = reconstruct_frames(run, options.num, options.split)
-    else:
-        made, real = draw_frames(run, options.num, options.split, options.seed)
-    rows = {options.show: made} if options.alone else {"real": real, options.show: made}
-    save_single_frames(options.out, rows, run.data.store)
-    print(f"{options.num} frames, {options.show}: {options.out}")
-
-
-def _surprise(options: argparse.Namespace, parser: argparse.ArgumentParser, run: Run) -> None:
-    """Show real images above what the model needs for their pixels."""
-    check_picture(options.out)
-    if others := _others(options, parser, {"run", "num", "out", "split", "show", "data"}):
-        raise ValueError(
-            f"expected no {others[0]} where the surprise of real images is shown, found it: leave "
-            "it out"
-        )
-    found = look_surprise(run, options.num, options.split)
-    of = "each pixel" if found.exact else f"each {found.step}, a mean over its pixels"
-    title = f"{options.run.resolve().name}: nats of {of}, given all before it"
-    save_surprise(
-        options.out, found.images.numpy(), found.nats.numpy(), run.data.store.attributes, title
-    )
-    print(f"{options.num} images above the nats of {of}: {options.out}")
-
-
-def _others(
-    options: argparse.Namespace, parser: argparse.ArgumentParser, known: set[str]
-) -> list[str]:
-    """Name the options that are given, and not among those that are heard."""
-    return [
-        f"--{name}"
-        for name, value in vars(options).items()
-        if name not in known and value != parser.get_default(name)
-    ]
 
 
 def _stream(options: argparse.Namespace, run: Run, asked: dict[str, Any]) -> None:

@@ -4,7 +4,7 @@ from seqmdn.models.ensemble import Ensemble
 from seqmdn.models.exact import ExactModel
 from seqmdn.models.frames import FrameModel
 from seqmdn.models.model import DensityBatch, DensityModel
-from seqmdn.models.regression import MDN
+from seqmdn.models.regression import MDN, conditional
 from seqmdn.models.sequence import SequenceModel
 from seqmdn.models.vae import FrameVAE, encoder_sha256
 from seqmdn.models.vrnn import VRNN
@@ -21,5 +21,6 @@ __all__ = [
     "FrameVAE",
     "SequenceModel",
     "WorldModel",
+    "conditional",
     "encoder_sha256",
 ]

@@ -5,14 +5,16 @@ from typing import Any
 
 import torch
 from torch import Tensor, nn
+from torch.distributions import Distribution
 
 from seqmdn.backbones import Backbone, MLPBackbone
 from seqmdn.data import Batch, Standardise, Transform
+from seqmdn.distributions import Flowed, Mixture, rescaled
 from seqmdn.heads import MixtureHead
 from seqmdn.models.exact import ExactModel
 from seqmdn.models.frames import Seen, State
 
-__all__ = ["MDN"]
+__all__ = ["MDN", "conditional"]
 
 
 class MDN(ExactModel):
@@ -118,3 +120,30 @@ class MDN(ExactModel):
         """Run the backbone over inputs ``(B, T, X)`` in the data's units."""
         h, state = self.backbone(self.inputs(self._beside([], context)), state)
         return h, state
+
+
+def conditional(model: ExactModel, inputs: Tensor) -> Distribution:
+    """Return the densities of rows' targets given their inputs, in the data's own units.
+
+    Of an :class:`MDN` or an ensemble of them. A mixture of standardised targets is a mixture of the
+    targets (:func:`seqmdn.distributions.rescaled`), with means, quantiles, modes and conditionals;
+    others are what they are, seen through the transform.
+
+    Args:
+        model: The model; dropout is off in evaluation mode alone.
+        inputs: ``(N, X)``.
+
+    Returns:
+        A distribution of batch shape ``(N,)`` and event shape ``(D,)``.
+
+    Raises:
+        ValueError: If there are other inputs than the model has.
+
+    Example:
+        >>> conditional(MDN(features=2, context=3), torch.zeros(9, 3))
+        Mixture(components=5, rank=0, batch_shape=(9,), event_shape=(2,))
+    """
+    density, _ = model.step(None, inputs, batch_size=len(inputs))
+    if isinstance(density, Mixture) and isinstance(scale := model.transform, Standardise):
+        return rescaled(density, scale.mean, scale.std)
+    return Flowed(density, model.transform)

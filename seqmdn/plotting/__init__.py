@@ -35,6 +35,7 @@ __all__ = [
     "image_grid",
     "pareto_figure",
     "save_attention",
+    "save_conditional",
     "save_film",
     "save_frames",
     "save_futures",
@@ -57,6 +58,7 @@ from seqmdn.plotting.attention import attention_figure, save_attention
 from seqmdn.plotting.calibration import CalibrationSummary, calibration_figure
 from seqmdn.plotting.cells import image_grid
 from seqmdn.plotting.comparison import ModelSummary, comparison_figure
+from seqmdn.plotting.conditional import save_conditional
 from seqmdn.plotting.curves import CurveSummary, curves_figure
 from seqmdn.plotting.film import save_film
 from seqmdn.plotting.frames import save_frames

@@ -7,6 +7,7 @@ the file alone, and is read with ``weights_only=True``: nothing in it is execute
 """
 
 from seqmdn.runs.clip import read_prime
+from seqmdn.runs.conditional import Conditional, distinct_modes, look_conditional
 from seqmdn.runs.curves import learning_clock, learning_curve, loss_curve
 from seqmdn.runs.diagnostics import Diagnostics, diagnose
 from seqmdn.runs.drawing import Stream, draw, stream_draws
@@ -21,6 +22,7 @@ from seqmdn.runs.surprise import Surprise, look_surprise
 from seqmdn.runs.worst import Scored
 
 __all__ = [
+    "Conditional",
     "Diagnostics",
     "Interrupted",
     "Report",
@@ -31,6 +33,7 @@ __all__ = [
     "Writing",
     "device_name",
     "diagnose",
+    "distinct_modes",
     "draw",
     "draw_frames",
     "encode_frames",
@@ -40,6 +43,7 @@ __all__ = [
     "learning_curve",
     "load_run",
     "look_along",
+    "look_conditional",
     "look_surprise",
     "loss_curve",
     "origin_of_checkpoint",

@@ -14,7 +14,7 @@ from seqmdn.data import Batch, Logit
 from seqmdn.distributions import Flowed, Mixture
 from seqmdn.generation import Interaction, generate
 from seqmdn.heads import FlowMixtureHead, MixtureHead, SquaredErrorHead
-from seqmdn.models import MDN
+from seqmdn.models import MDN, conditional
 from tests.contracts import assert_state_is_complete, perturbed
 
 D, X = 3, 2
@@ -198,3 +198,12 @@ def test_without_inputs_there_is_nothing_to_regress_on() -> None:
         build().log_prob(rows()._replace(context=None))
     with pytest.raises(ValueError, match=r"context must have shape \(6, 1, 2\)"):
         build().log_prob(rows()._replace(context=torch.zeros(6, 1, 3).double()))
+
+
+@pytest.mark.parametrize("head", HEADS)
+def test_densities_of_inputs_are_those_of_rows_in_the_unit_of_the_data(head: str) -> None:
+    model, batch = build(head), rows()
+    found = conditional(model, batch.context[:, 0])
+    assert found.batch_shape == (6,) and found.event_shape == (D,)
+    torch.testing.assert_close(found.log_prob(batch.values[:, 0]), model.log_prob(batch))
+    assert isinstance(found, Mixture) == (head != "flow")

@@ -1,0 +1,90 @@
+"""What ``seqmdn sample`` shows beside sequences: frames, surprise, a density along an input."""
+
+import argparse
+
+from seqmdn.export import save_single_frames
+from seqmdn.plotting import check_ending, save_conditional, save_surprise
+from seqmdn.runs import (
+    Run,
+    draw_frames,
+    look_conditional,
+    look_surprise,
+    reconstruct_frames,
+)
+
+__all__ = ["show_conditional", "show_frames", "show_surprise"]
+
+
+def show_frames(options: argparse.Namespace, parser: argparse.ArgumentParser, run: Run) -> None:
+    """Write single frames, which only some options are for."""
+    others = _others(
+        options, parser, {"run", "num", "out", "split", "show", "alone", "seed", "data"}
+    )
+    if options.show not in ("drawn", "reconstructed"):
+        others.append(f"--show {options.show}")
+    if others:
+        raise ValueError(
+            f"expected no {others[0]} for a model of single frames, found it: leave it out"
+        )
+    if options.show == "reconstructed":
+        made, real = reconstruct_frames(run, options.num, options.split)
+    else:
+        made, real = draw_frames(run, options.num, options.split, options.seed)
+    rows = {options.show: made} if options.alone else {"real": real, options.show: made}
+    save_single_frames(options.out, rows, run.data.store)
+    print(f"{options.num} frames, {options.show}: {options.out}")
+
+
+def show_surprise(options: argparse.Namespace, parser: argparse.ArgumentParser, run: Run) -> None:
+    """Show real images above what the model needs for their pixels."""
+    check_ending(options.out)
+    if others := _others(options, parser, {"run", "num", "out", "split", "show", "data"}):
+        raise ValueError(
+            f"expected no {others[0]} where the surprise of real images is shown, found it: leave "
+            "it out"
+        )
+    found = look_surprise(run, options.num, options.split)
+    of = "each pixel" if found.exact else f"each {found.step}, a mean over its pixels"
+    title = f"{options.run.resolve().name}: nats of {of}, given all before it"
+    save_surprise(
+        options.out, found.images.numpy(), found.nats.numpy(), run.data.store.attributes, title
+    )
+    print(f"{options.num} images above the nats of {of}: {options.out}")
+
+
+def show_conditional(
+    options: argparse.Namespace, parser: argparse.ArgumentParser, run: Run
+) -> None:
+    """Show the density of a regression's target along its input."""
+    check_ending(options.out)
+    if others := _others(options, parser, {"run", "out", "split", "show", "data"}):
+        raise ValueError(
+            f"expected no {others[0]} where a density is shown along an input, found it: leave it "
+            "out"
+        )
+    found = look_conditional(run, split=options.split)
+    save_conditional(
+        options.out,
+        found.x,
+        found.y,
+        found.density,
+        found.rows,
+        found.names,
+        found.unit,
+        f"{options.run.resolve().name}: density of {found.names[1]} given {found.names[0]}, "
+        "relative to the highest of each",
+        mean=found.mean,
+        modes=found.modes,
+    )
+    print(f"density along {len(found.x)} inputs: {options.out}")
+
+
+def _others(
+    options: argparse.Namespace, parser: argparse.ArgumentParser, known: set[str]
+) -> list[str]:
+    """Name the options that are given, and not among those that are heard."""
+    return [
+        f"--{name}"
+        for name, value in vars(options).items()
+        if name not in known and value != parser.get_default(name)
+    ]
