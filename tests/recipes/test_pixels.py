@@ -12,19 +12,18 @@ from tests.data_prep.pictures import write_mnist
 ROOT = Path(__file__).parents[2]
 SMALL = ["--trainer.max_steps", "2", "--trainer.val_check_interval", "2"]
 SMALL += ["--model.backbone.hidden", "8", "--data.batch_size", "4"]
-ENCODER = ["--model.backbone.encoder", "seqmdn.backbones.ConvolutionEncoder"]
-ENCODER += ["--model.backbone.encoder.width", "28"]
+PLAIN = ["--model.backbone.encoder", "null"]
 
 
 @pytest.mark.parametrize(
     ("file", "words", "binarised", "most"),
     [
         ("levels", [], False, 10),
-        ("levels", ["--data.scan", "14"], False, 10),
+        ("levels", ["--data.scan", "14", *PLAIN], False, 10),
         ("bits", [], True, 2),
-        ("mnist/frmdn", ENCODER, False, 20),
+        ("gpu", ["--data.workers", "0"], False, 20),
     ],
-    ids=["levels", "blocks of levels", "bits", "encoder"],
+    ids=["levels", "blocks of levels", "bits", "large"],
 )
 def test_it_fits_evaluates_and_samples(
     tmp_path: Path,

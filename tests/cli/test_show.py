@@ -1,4 +1,4 @@
-"""Drawing from the run of an autoencoder, from the command line."""
+"""What sample shows beside sequences, from the command line: an autoencoder's frames."""
 
 from collections.abc import Callable
 from pathlib import Path
