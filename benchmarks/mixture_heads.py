@@ -64,9 +64,14 @@ class ZukoMixture(nn.Module):
         checked = Distribution._validate_args
         Distribution.set_default_validate_args(False)
         try:
-            return self.mixture(h)
+            density = part = self.mixture(h)
         finally:
             Distribution.set_default_validate_args(checked)
+        # What they are asked later follows the setting of then, unless they say otherwise.
+        while part is not None:
+            part._validate_args = False
+            part = getattr(part, "base", None) or getattr(part, "base_dist", None)
+        return density
 
     def initialise(self, values: Tensor) -> None:
         """Place the components on frames ``(N, D)``, as ours are placed."""

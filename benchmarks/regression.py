@@ -10,7 +10,9 @@ from __future__ import annotations
 
 import argparse
 import json
+import logging
 import tempfile
+import warnings
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -210,6 +212,10 @@ def main(arguments: list[str] | None = None) -> None:
     parser.add_argument("--write", action="store_true", help="put the table into the README")
     options = parser.parse_args(arguments)
     torch.set_num_threads(1)
+    # The libraries' advertisements and advice, once a fit, are no part of a table.
+    logging.getLogger("lightning.pytorch").setLevel(logging.WARNING)
+    for category in (UserWarning, FutureWarning):
+        warnings.filterwarnings("ignore", category=category, module="lightning")
     words = [] if options.steps is None else ["--trainer.max_steps", str(options.steps)]
     about = (
         f"{hardware()}\nOne thread, {options.seeds} fits of each head, {options.repeats} pairs a"
