@@ -84,7 +84,7 @@ def likelihood(found: Diagnostics, draw: Draw) -> str:
         words = "What a compressor with this model needs for one value, a level, on average."
         items.append(("bits/dim", sign + number(known["bits_per_dim"]), "bits/dim", words))
     if "limit" in known:
-        words = "What no model can go below: the entropy of the noise in the data."
+        words = "What no model goes below on average: the data hold so much chance."
         items.append(("limit", number(known["limit"]), known["unit"], words))
     for name, each in {**known["bounds"], **known["parts"]}.items():
         words = "Another bound." if name in known["bounds"] else "Its part of the NLL."
