@@ -14,6 +14,8 @@ from typing import Any
 from seqmdn.comparison import (
     Cell,
     Task,
+    add_folds,
+    add_training,
     check_resumable,
     grid_tables,
     markdown_table,
@@ -21,10 +23,12 @@ from seqmdn.comparison import (
     paper_table,
     plan,
     read_frames,
+    read_training,
     recipe_models,
+    selection_words,
     summarise,
 )
-from seqmdn.comparison.pictures import draw_comparison, draw_sweep
+from seqmdn.comparison.pictures import draw_comparison, draw_selection, draw_sweep
 from seqmdn.comparison.revision import note_revision
 from seqmdn.comparison.tasks import first_tasks
 from seqmdn.data import UniformDequantise
@@ -222,6 +226,7 @@ def sweep(
     out: Path,
     command: str,
     budget: Mapping[str, Any] | None = None,
+    folds: Mapping[Task, Sequence[Task]] | None = None,
 ) -> dict[str, Any]:
     """Gather the finished runs of a grid: ``sweep.json``, ``.md``, ``.tex`` and pictures.
 
@@ -230,6 +235,12 @@ def sweep(
     and of each cell its ``model``, ``settings`` and ``runs``. ``sweep.md`` begins with the grid,
     models by settings; ``sweep.png`` shows it, ``sweep_pareto.png`` what each cell costs.
 
+    Cells whose likelihood is exact have their BIC and the use of their components beside the test
+    NLL (:func:`seqmdn.comparison.add_training`), with folds also the NLL of cross-validation
+    (:func:`seqmdn.comparison.add_folds`). ``sweep.md`` then ends with what each criterion chooses
+    and with a warning for each cell with components that died or sit on each other, and
+    ``sweep_selection.png`` shows all criteria against the first key.
+
     Args:
         recipe: The recipe's folder.
         cells: The cells.
@@ -237,6 +248,7 @@ def sweep(
         out: Where the files go.
         command: The command that did it, for the record.
         budget: What was held equal, for the record.
+        folds: Of each training, those that cross-validate it, finished.
 
     Returns:
         What ``sweep.json`` holds.
@@ -244,9 +256,12 @@ def sweep(
     Raises:
         ValueError: If the runs were not scored on the same data.
     """
-    result = summarise(
-        recipe, _metrics(tasks), command, budget=budget, pairs=pairs_with_first(cells)
-    )
+    pairs = pairs_with_first(cells)
+    result = summarise(recipe, _metrics(tasks), command, budget=budget, pairs=pairs)
+    add_training(result, read_training(tasks))
+    if folds:
+        scored = {task: list(_metrics(own).values()) for task, own in folds.items()}
+        add_folds(result, scored, pairs)
     described = {
         cell.name: {
             "model": cell.name.partition(",")[0],
@@ -258,9 +273,12 @@ def sweep(
     keys = dict.fromkeys(key for each in described.values() for key in each["settings"])
     result["sweep"] = {"keys": list(keys), "cells": described}
     save_json(out / "sweep.json", result)
-    save_text(out / "sweep.md", f"{grid_tables(result)}\n{paper_table(result)}")
+    chosen = selection_words(result)
+    table = f"{grid_tables(result)}\n{paper_table(result)}"
+    save_text(out / "sweep.md", f"{table}\n{chosen}" if chosen else table)
     save_text(out / "sweep.tex", paper_table(result, "latex"))
     draw_sweep(result, out)
+    draw_selection(result, out)
     return result
 
 

@@ -4,13 +4,15 @@ import argparse
 import os
 import shlex
 import sys
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
+from typing import Any
 
 import torch
 
 from seqmdn.adaptation import check_rate
-from seqmdn.cli.words import bars, command_parser, show
+from seqmdn.cli.compare_options import compare_parser
+from seqmdn.cli.words import bars, show
 from seqmdn.compare import (
     check_resumable,
     compare,
@@ -27,10 +29,12 @@ from seqmdn.comparison import (
     Task,
     cells_of,
     check_tasks,
+    component_warnings,
     distinct,
     equal_params,
     equal_seconds,
     equal_steps,
+    fold_tasks,
     grid_of,
     possible,
     reuse,
@@ -43,24 +47,10 @@ from seqmdn.runs import Interrupted
 
 __all__ = ["compare_command"]
 
-_DESCRIPTION = """Train the models of a recipe under one budget and put them into one table.
-Options that are not listed go to every `seqmdn fit`, such as --trainer.max_steps 500.
-
-With --sweep, each model is trained once for every combination of values. Keys are those of `seqmdn
-fit`, as short as they are clear: head.components, optimizer.lr, trainer.max_steps. A key that only
-some models have is left out for the others. head.rank sets head.covariance as well, 0 a diagonal
-one and other ranks lowrank, unless head.covariance is swept itself. Every finished run in --out
-that has the same settings is used again, whatever grid or comparison trained it."""
-
-_BUDGET = """what all models have alike. steps: those of the recipe. seconds: of training, without
-validation and scoring; the time of a step of each model is measured by turns before the first
-training and decides its number of steps, so that schedules end and results can be had again.
-params: --width of each model is chosen so that its parameters agree to 1 %%"""
-
 
 def compare_command(words: list[str]) -> None:
     """Train, score and compare the models of a recipe, or the cells of a sweep."""
-    options, overrides = _parser().parse_known_args(words)
+    options, overrides = compare_parser().parse_known_args(words)
     recipe: Path = options.recipe
     out: Path = options.out or Path("results", *recipe.resolve().parts[-2:])
     jobs = _jobs(options)
@@ -68,6 +58,8 @@ def compare_command(words: list[str]) -> None:
         check_rate(options.adapt)
     names = options.models or recipe_models(recipe)
     cells = cells_of(names)
+    if options.folds is not None and not options.sweep:
+        raise ConfigurationError("expected --folds with --sweep, found no --sweep: add one")
     if options.sweep:
         cells = sweep_cells(recipe, names, grid_of(options.sweep), overrides)
     tasks = plan(recipe, cells, options.seeds, out, overrides)
@@ -89,17 +81,23 @@ def compare_command(words: list[str]) -> None:
     ]
     if budget.words:
         tasks = plan(recipe, cells, options.seeds, out, overrides)
+    folds: dict[Task, list[Task]] = {}
     if options.sweep:
-        tasks = reuse(tasks, out)
-    check_resumable([task for task in tasks if (task.out / "config.yaml").exists()])
-    if (warning := revision_warning(out, tasks)) is not None:
+        cut = {} if options.folds is None else fold_tasks(tasks, options.folds)
+        wanted = [*tasks, *(fold for own in cut.values() for fold in own)]
+        again = dict(zip(wanted, reuse(wanted, out), strict=True))
+        folds = {again[task]: [again[fold] for fold in own] for task, own in cut.items()}
+        tasks = [again[task] for task in tasks]
+    held_out = [fold for own in folds.values() for fold in own]
+    everything = [*tasks, *held_out]
+    check_resumable([task for task in everything if (task.out / "config.yaml").exists()])
+    if (warning := revision_warning(out, everything)) is not None:
         print(f"seqmdn: {warning}", file=sys.stderr)
-    _train(tasks, jobs, options)
+    _train(tasks, held_out, jobs, options)
     time_drawing(tasks)
     command = shlex.join(["seqmdn", "compare", *words])
     if options.sweep:
-        show(paper_table(sweep(recipe, cells, tasks, out, command, budget.record)))
-        print(f"Written: {out}/sweep.json, sweep.md, sweep.tex, sweep.png, sweep_pareto.png")
+        _show_sweep(sweep(recipe, cells, tasks, out, command, budget.record, folds), out)
         return
     result = compare(recipe, tasks, out, command, budget.record)
     show(markdown_table(result))
@@ -116,58 +114,12 @@ def compare_command(words: list[str]) -> None:
         print(f"{out}/calibration.png is not of these runs: draw one of them by --scores")
 
 
-def _parser() -> argparse.ArgumentParser:
-    parser = command_parser("compare", _DESCRIPTION)
-    parser.formatter_class = argparse.RawDescriptionHelpFormatter
-    parser.add_argument(
-        "recipe", type=Path, help="a recipe's folder, such as recipes/pixels/digits"
-    )
-    parser.add_argument(
-        "--models",
-        nargs="+",
-        help="names of the recipe's models, paths of other YAML files; all of the recipe's by "
-        "default",
-    )
-    parser.add_argument(
-        "--seeds", type=int, default=1, help="runs a model; of several, also what they are together"
-    )
-    parser.add_argument("--out", type=Path, help="results/TASK/DATASET by default")
-    parser.add_argument("--jobs", type=int, help="trainings at a time; one a core without a GPU")
-    parser.add_argument("--resume", action="store_true", help="keep what was finished before")
-    parser.add_argument(
-        "--scores", action="store_true", help="also CRPS, energy score and calibration of each run"
-    )
-    parser.add_argument(
-        "--adapt",
-        type=float,
-        metavar="RATE",
-        help="also the likelihood of each run while it adapts to each sequence, as in evaluate",
-    )
-    parser.add_argument(
-        "--dequantise",
-        type=int,
-        metavar="DRAWS",
-        help="of levels, also a tighter bound on their probability, as in evaluate",
-    )
-    parser.add_argument(
-        "--budget", choices=["steps", "seconds", "params"], default="steps", help=_BUDGET
-    )
-    parser.add_argument(
-        "--seconds", type=float, help="for --budget seconds; as the first model takes by default"
-    )
-    parser.add_argument(
-        "--params", type=int, help="for --budget params; as the first model has by default"
-    )
-    parser.add_argument("--width", metavar="KEY", help="for --budget params; backbone.hidden")
-    parser.add_argument(
-        "--sweep", nargs="+", metavar="KEY=VALUE,...", help="a grid, such as head.components=1,5"
-    )
-    parser.add_argument(
-        "--possible",
-        action="store_true",
-        help="leave out models that cannot be, such as a rank above the number of features",
-    )
-    return parser
+def _show_sweep(result: Mapping[str, Any], out: Path) -> None:
+    show(paper_table(result))
+    for line in component_warnings(result):
+        print(f"seqmdn: {line}", file=sys.stderr)
+    more = ", sweep_selection.png" if any("bic" in e for e in result["models"].values()) else ""
+    print(f"Written: {out}/sweep.json, sweep.md, sweep.tex, sweep.png, sweep_pareto.png{more}")
 
 
 def _jobs(options: argparse.Namespace) -> int:
@@ -211,14 +163,17 @@ def _budget(options: argparse.Namespace, tasks: Sequence[Task], out: Path, threa
     return budget
 
 
-def _train(tasks: Sequence[Task], jobs: int, options: argparse.Namespace) -> None:
-    """Train what is not finished, and score it where that was asked for."""
+def _train(
+    tasks: Sequence[Task], held_out: Sequence[Task], jobs: int, options: argparse.Namespace
+) -> None:
+    """Train what is not finished, and score it where that was asked for, but for folds."""
+    trained = [*tasks, *held_out]
     again = "" if options.sweep else " with --resume"
     try:
         with bars() as progress:
             known = {
                 task.name: progress.add_task(task.name, start=False, total=None, nll="")
-                for task in tasks
+                for task in trained
             }
 
             def report(name: str, step: int, steps: int, nll: float | None) -> None:
@@ -227,7 +182,7 @@ def _train(tasks: Sequence[Task], jobs: int, options: argparse.Namespace) -> Non
                 progress.update(known[name], completed=step, total=steps, nll=shown)
 
             resume = options.resume or bool(options.sweep)
-            train_all(tasks, min(jobs, len(tasks)), resume, report)
+            train_all(trained, min(jobs, len(trained)), resume, report)
     except Interrupted as stop:
         raise Interrupted(f"{stop}; go on by repeating the command{again}") from None
     if options.scores or {options.adapt, options.dequantise} != {None}:

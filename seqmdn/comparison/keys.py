@@ -1,13 +1,13 @@
 """What a short key on the command line means: ``head.components`` is one of a model's values."""
 
 import difflib
-from collections.abc import Collection
+from collections.abc import Collection, Mapping
 
 from jsonargparse import Namespace
 
 from seqmdn.configuration import ConfigurationError
 
-__all__ = ["resolve", "settable", "short"]
+__all__ = ["resolve", "resolve_each", "settable", "short"]
 
 _GROUPS = ("data", "model", "trainer", "training")
 
@@ -60,6 +60,37 @@ def resolve(key: str, known: Collection[str]) -> str:
     if not found:
         raise ConfigurationError(f"no model has a key {key!r}: {_nearest(asked, known)}")
     return found[0]
+
+
+def resolve_each(key: str, known: Mapping[str, Collection[str]]) -> dict[str, str]:
+    """Find what a key means in each of several models, in those that have it.
+
+    It is what all models together understand by it or, where one value lies at several depths, such
+    as that of the head of a network and of an ensemble's members, the only one of each model.
+
+    Args:
+        key: As of :func:`resolve`.
+        known: Of each model, its short keys.
+
+    Raises:
+        ConfigurationError: If no model has it, or one has several.
+
+    Example:
+        >>> known = {"mdn": ["model.head.rank"], "five": ["model.model.head.rank"], "one": []}
+        >>> resolve_each("head.rank", known)
+        {'mdn': 'model.head.rank', 'five': 'model.model.head.rank'}
+    """
+    union = set().union(*known.values())
+    asked = short(key.removeprefix("--"))
+    meant = {
+        model: [name for name in its if name.endswith(f".{asked}")] for model, its in known.items()
+    }
+    found = {name for names in meant.values() for name in names}
+    one = len({name.replace("model.", "") for name in found}) == 1
+    if one and asked not in union and all(len(names) < 2 for names in meant.values()):
+        return {model: names[0] for model, names in meant.items() if names}
+    name = resolve(key, union)
+    return {model: name for model, its in known.items() if name in its}
 
 
 def _nearest(asked: str, known: Collection[str]) -> str:

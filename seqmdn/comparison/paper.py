@@ -8,13 +8,17 @@ from seqmdn.comparison.pairs import difference_to
 
 __all__ = ["paper_table"]
 
+# What else than the NLL a cell may be chosen by, and how its column is called.
+_CRITERIA = {"bic": "BIC, nats", "cross_validation": "cross-validation, {unit}"}
+
 
 def paper_table(result: Mapping[str, Any], form: Literal["markdown", "latex"] = "markdown") -> str:
     r"""Return a table ready for a paper: costs beside scores, and what cannot be told apart.
 
     In bold is the best model and every other one whose paired difference to it is within two
     standard errors. A sweep has a column for each of its keys, ``--`` where a model has no such
-    key. The p-values are those of two-sided sign tests against the best, each by itself.
+    key, and, where they are known, BIC and cross-validation, in bold the lowest. The p-values are
+    those of two-sided sign tests against the best, each by itself.
 
     Args:
         result: What ``compare.json`` or ``sweep.json`` holds.
@@ -29,8 +33,10 @@ def paper_table(result: Mapping[str, Any], form: Literal["markdown", "latex"] = 
     best = min(models, key=lambda name: models[name]["nll"])
     cells: Mapping[str, Any] = result.get("sweep", {}).get("cells", {})
     keys: list[str] = result.get("sweep", {}).get("keys", [])
+    criteria = {key: head for key, head in _CRITERIA.items() if _known(models, key)}
     limit, timed = result.get("limit"), "draw" in result
     head = ["model", *keys, "parameters", f"NLL, {unit}", "minus best", "p (sign test)"]
+    head += [title.format(unit=unit) for title in criteria.values()]
     head += ["above the limit"] if limit is not None else []
     head += ["training, s", *(["drawing, ms/frame"] if timed else [])]
     rows = []
@@ -50,6 +56,7 @@ def paper_table(result: Mapping[str, Any], form: Literal["markdown", "latex"] = 
                 _p_value(pair.get("sign_test_p")),
             ]
         )
+        row += [_criterion(models, name, key, latex) for key in criteria]
         row += [f"{entry['gap_to_limit']:.3f}"] if limit is not None else []
         row += [f"{entry['seconds']:.0f}"]
         row += [f"{1000 * entry['draw_seconds']:.2f}"] if timed else []
@@ -89,9 +96,40 @@ def _words(result: Mapping[str, Any]) -> str:
             f" {budget['key']} is chosen so that every model has {budget['params']:,} parameters, "
             "to 1 %."
         )
+    if _known(result["models"], "bic"):
+        words += (
+            " BIC is −2 log L + P log N, of the log-likelihood of all N training frames at the "
+            "weights of the lowest validation NLL, in nats: that is not its maximum."
+        )
+    if (cut := result.get("cross_validation")) is not None:
+        words += (
+            f" Cross-validation is the NLL of the {cut['sequences']:,} sequences of training and "
+            f"validation, cut anew into {cut['folds']} parts (seed {cut['seed']}), each scored by "
+            "a training without its part; that was stopped by a share of the others as large as "
+            "that of the validation split. The test part has no share in it."
+        )
     if (draw := result.get("draw")) is not None:
         words += f" Drawing is of one frame of {draw['sequences']} sequences at once."
     return words
+
+
+def _known(models: Mapping[str, Any], key: str) -> bool:
+    return any(key in entry for entry in models.values())
+
+
+def _criterion(models: Mapping[str, Any], name: str, key: str, latex: bool) -> str:
+    """Write a cell's BIC or NLL of cross-validation, with its error where it has one."""
+    entry = models[name]
+    if key not in entry:
+        return "--"
+    if key == "bic":
+        shown = f"{entry[key]:,.1f}"
+    else:
+        pm = r" $\pm$ " if latex else " ± "
+        shown = f"{entry[key]:.3f}{pm}{entry[f'{key}_stderr']:.3f}"
+    lowest = entry[key] == min(each[key] for each in models.values() if key in each)
+    shown = shown.replace("-", "−")
+    return _bold(shown, latex) if lowest else shown
 
 
 def _latex(head: list[str], rows: list[list[str]], words: str, left: int) -> str:

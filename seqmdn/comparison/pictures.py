@@ -12,14 +12,16 @@ from seqmdn.comparison.tasks import Task
 from seqmdn.plotting import (
     CellSummary,
     CurveSummary,
+    SelectionSummary,
     comparison_figure,
     curves_figure,
     pareto_figure,
+    selection_figure,
     sweep_figure,
 )
 from seqmdn.runs import draw, learning_clock, learning_curve, load_run
 
-__all__ = ["draw_comparison", "draw_sweep"]
+__all__ = ["draw_comparison", "draw_selection", "draw_sweep"]
 
 _SHOWN = 12  # sequences
 _LONGEST = 200  # frames of one of them
@@ -75,6 +77,55 @@ def draw_sweep(result: Mapping[str, Any], out: Path) -> None:
         for name, cell in zip(models, shown, strict=True)
     }
     pareto_figure(out / "sweep_pareto.png", costs, unit, groups=groups, limit=limit, paired=True)
+
+
+def draw_selection(result: Mapping[str, Any], out: Path) -> bool:
+    """Write ``sweep_selection.png``, where there is more than the test NLL to choose by.
+
+    A curve is of a model and its settings but the first key, which is the number to choose.
+
+    Args:
+        result: What ``sweep.json`` holds.
+        out: Where the file goes.
+
+    Returns:
+        Whether it was written.
+    """
+    models, cells = result["models"], result["sweep"]["cells"]
+    if not (keys := result["sweep"]["keys"]):
+        return False
+    across, *others = keys
+    shown: list[SelectionSummary] = []
+    for name, entry in models.items():
+        settings = cells[name]["settings"]
+        if across in settings and "bic" in entry:
+            words = [f"{key} {settings[key]}" for key in others if key in settings]
+            line = ", ".join([cells[name]["model"], *words])
+            scores = _criteria(result, name)
+            shown.append(SelectionSummary(line=line, value=settings[across], scores=scores))
+    if shown:
+        selection_figure(out / "sweep_selection.png", shown, across)
+    return bool(shown)
+
+
+def _criteria(result: Mapping[str, Any], name: str) -> dict[str, tuple[float, float]]:
+    """Return what a cell may be chosen by, with the errors of paired differences to the best."""
+    models, unit = result["models"], result["unit"]
+    columns = {
+        "nll": (f"test NLL ({unit})", result["paired"]),
+        "bic": ("BIC (nats)", {}),
+        "cross_validation": (
+            f"cross-validated NLL ({unit})",
+            result.get("paired_cross_validation", {}),
+        ),
+    }
+    found = {}
+    for key, (title, pairs) in columns.items():
+        if key in models[name]:
+            known = {each: entry[key] for each, entry in models.items() if key in entry}
+            pair = difference_to({"paired": pairs}, name, min(known, key=lambda n: known[n]))
+            found[title] = (known[name], 0.0 if pair is None else pair["stderr"])
+    return found
 
 
 def _draw_page(tasks: Sequence[Task], result: Mapping[str, Any], path: Path) -> list[str]:

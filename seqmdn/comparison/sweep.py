@@ -9,7 +9,7 @@ from pathlib import Path
 
 from jsonargparse import Namespace
 
-from seqmdn.comparison.keys import resolve, settable, short
+from seqmdn.comparison.keys import resolve_each, settable, short
 from seqmdn.comparison.tasks import Cell, cells_of, fit_arguments
 from seqmdn.configuration import ConfigurationError, fit_parser
 
@@ -49,7 +49,8 @@ def sweep_cells(
 ) -> list[Cell]:
     """Return a cell for each model and each combination of the values of the keys that it has.
 
-    A key that only some models have is left out for the others, which then have fewer cells. A
+    A key that only some models have is left out for the others, which then have fewer cells. One
+    that lies deeper in some, as of an ensemble's members, has in all the shortest of its names. A
     key named ``rank`` beside a key ``covariance`` that is not swept sets that as well:
     ``"diagonal"`` for rank 0, which is what D + UU' without columns of U is, ``"lowrank"``
     otherwise.
@@ -57,8 +58,8 @@ def sweep_cells(
     Args:
         recipe: The recipe's folder.
         models: Its models by name, others by the paths of their files.
-        grid: The values of each key; see :func:`seqmdn.comparison.keys.resolve` for how keys may
-            be shortened.
+        grid: The values of each key; see :func:`seqmdn.comparison.keys.resolve_each` for how
+            keys may be shortened.
         overrides: Options that all cells have.
 
     Raises:
@@ -70,22 +71,24 @@ def sweep_cells(
     commands = {name: fit_arguments(recipe, files[name], overrides) for name in files}
     configs = {name: fit_parser().parse_args(list(words)) for name, words in commands.items()}
     keys = {name: settable(config) for name, config in configs.items()}
-    union = set().union(*keys.values())
     if any(key.rpartition(".")[2] == "seed" for key in grid):
         raise ConfigurationError("seeds are no key to sweep: say how many there are by --seeds")
     values: dict[str, Sequence[str]] = {}
+    meant: dict[str, dict[str, str]] = {}  # of each key, what it is in each model that has it
     for key, its in grid.items():
-        found = resolve(key, union)
+        each = resolve_each(key, keys)
+        found = min(each.values(), key=len)
         if found in values:
             raise ConfigurationError(f"{key} is {found}, which is swept already: name it once")
-        values[found] = its
+        values[found], meant[found] = its, each
     values = dict(sorted(values.items()))  # a class before the arguments that it takes
     cells = []
     for model, known in keys.items():
-        own = [key for key in values if key in known]
+        own = [key for key in values if model in meant[key]]
         for chosen in itertools.product(*(values[key] for key in own)):
             settings = dict(zip(own, chosen, strict=True))
-            words = _words(settings, known, configs[model])
+            deep = {meant[key][model]: value for key, value in settings.items()}
+            words = _words(deep, known, configs[model])
             name = ",".join([model, *(f"{_tail(k)}={_label(v)}" for k, v in settings.items())])
             cells.append(Cell(name, files[model], tuple(words), tuple(settings.items())))
     return cells
@@ -104,6 +107,9 @@ def _words(settings: Mapping[str, str], known: Mapping[str, str], config: Namesp
         if value == "null":
             # An argument of a class takes no bare null, but the class takes arguments that are.
             owner, name = known[key].rsplit(".init_args.", 1)
+            # Members of an ensemble lie too deep for that, but most have it by default.
+            if short(owner) not in settings and config[known[key]] is None:
+                continue
             path = settings.get(short(owner)) or config[f"{owner}.class_path"]
             words.append(f"--{owner}={json.dumps({'class_path': path, 'init_args': {name: None}})}")
         else:

@@ -4,6 +4,7 @@ __all__ = [
     "SPLITS",
     "Batch",
     "Chain",
+    "Fold",
     "GaussianLatents",
     "Identity",
     "Levels",
@@ -36,6 +37,7 @@ from typing import TYPE_CHECKING, Any
 
 from seqmdn.data.batch import Batch, collate
 from seqmdn.data.checksum import file_sha256
+from seqmdn.data.folds import Fold
 from seqmdn.data.layout import SPLITS
 from seqmdn.data.levels import Levels
 from seqmdn.data.noise import GaussianLatents, Noise, UniformDequantise

@@ -16,6 +16,7 @@ from torch import Tensor, from_numpy
 from seqmdn.data.arguments import check_arguments
 from seqmdn.data.batch import Batch
 from seqmdn.data.columns import Columns
+from seqmdn.data.folds import Fold
 from seqmdn.data.layout import SPLITS
 from seqmdn.data.loader import Items, Loader
 from seqmdn.data.noise import Noise, UniformDequantise
@@ -74,6 +75,8 @@ class SequenceDataModule(LightningDataModule):
             left out. Whole sequences by default.
         scan: How images become frames (:class:`Scan`): by ``"row"``, by ``"pixel"``, or by square
             blocks of so many pixels' side. As they are stored by default.
+        fold: Draws training and validation sequences anew, for cross-validation (:class:`Fold`):
+            the split ``"test"`` is then a part of these, and the store's own is left alone.
 
     Attributes:
         features: D, features of y. This and the following are there after ``setup``.
@@ -112,6 +115,7 @@ class SequenceDataModule(LightningDataModule):
         text: bool = False,
         length: int | None = None,
         scan: ScanKind | None = None,
+        fold: Fold | None = None,
     ) -> None:
         super().__init__()
         check_arguments(
@@ -132,6 +136,7 @@ class SequenceDataModule(LightningDataModule):
         self.text = text
         self.length = length
         self.scan = scan
+        self.fold = fold
 
     def prepare_data(self) -> None:
         """Writes the store with the ``prepare`` module if it is missing."""
@@ -143,6 +148,9 @@ class SequenceDataModule(LightningDataModule):
         if hasattr(self, "store"):
             return
         store = self._open()
+        if self.fold is not None:
+            stored = store.stored_splits if isinstance(store, Pieces) else store.splits
+            store.assign(self.fold.splits(stored))
         noise = self.noise
         if self.text and store.text(0) is None:
             raise ValueError(
@@ -268,7 +276,8 @@ class SequenceDataModule(LightningDataModule):
         if self.store.missing:
             return None
         if self.noise is None:
-            other = self.columns.given or self.mark_end or self.store.lengths.max() > 1
+            other = self.columns.given or self.mark_end or self.fold is not None
+            other = other or self.store.lengths.max() > 1
             known = None if other else self.store.attributes.get(f"limit_{split}")
             return None if known is None else float(known)
         scores = []

@@ -7,6 +7,7 @@ __all__ = ["Pieces"]
 import os
 
 import numpy as np
+from numpy.typing import NDArray
 
 from seqmdn.data.store import Store
 
@@ -53,14 +54,18 @@ class Pieces(Store):
                 f"found {int(self.lengths.max())} at most: give a shorter length"
             )
         self.left_out = self.lengths - length * counts
-        self.stored_splits = self.splits
         self.stored = np.repeat(np.arange(len(counts)), counts)
         number = np.arange(len(self.stored)) - np.repeat(np.cumsum(counts) - counts, counts)
         # The last piece of a sequence ends it only if it leaves nothing behind.
         self._ending = (number == counts[self.stored] - 1) & (self.left_out[self.stored] == 0)
         self._first = self._first[self.stored] + length * number
-        self.splits = self.splits[self.stored]
+        self.assign(self.splits)
         self.lengths = np.full(len(self.stored), length)
+
+    def assign(self, splits: NDArray[np.int8]) -> None:
+        """Takes other splits; pieces of one stored sequence stay together."""
+        self.stored_splits = splits
+        self.splits = splits[self.stored]
 
     def ends(self, index: int, stop: int) -> bool:
         return super().ends(index, stop) and bool(self._ending[index])

@@ -116,6 +116,14 @@ class Store:
         """Gives the indices of a split's sequences in store order."""
         return np.flatnonzero(self.splits == split_number(split))
 
+    def assign(self, splits: NDArray[np.int8]) -> None:
+        """Takes other splits, -1 for none, in the place of those that the file holds.
+
+        Args:
+            splits: (stored sequences,), indices into ``SPLITS``.
+        """
+        self.splits = splits
+
     def read(
         self, index: int, start: int = 0, stop: int | None = None
     ) -> tuple[Array, Array | None]:  # (T, D), (T, X)

@@ -25,6 +25,7 @@ __all__ = [
     "CostSummary",
     "CurveSummary",
     "ModelSummary",
+    "SelectionSummary",
     "StrokeDensity",
     "attention_figure",
     "calibration_figure",
@@ -46,6 +47,7 @@ __all__ = [
     "save_sounds",
     "save_stroke_density",
     "save_surprise",
+    "selection_figure",
     "series_plot",
     "sound_figure",
     "stroke_density_figure",
@@ -68,6 +70,7 @@ from seqmdn.plotting.page import check_ending
 from seqmdn.plotting.pareto import CostSummary, pareto_figure
 from seqmdn.plotting.pen import save_pen_svg
 from seqmdn.plotting.samples import save_samples, series_plot
+from seqmdn.plotting.selection import SelectionSummary, selection_figure
 from seqmdn.plotting.sound import save_sounds, sound_figure
 from seqmdn.plotting.stroke_density import (
     StrokeDensity,

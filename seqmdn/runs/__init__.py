@@ -17,6 +17,7 @@ from seqmdn.runs.frames import draw_frames, reconstruct_frames, require_vae
 from seqmdn.runs.looking import Writing, look_along
 from seqmdn.runs.run import Run, load_run, origin_of_checkpoint
 from seqmdn.runs.scoring import device_name, evaluate, score, versions
+from seqmdn.runs.selection import score_training
 from seqmdn.runs.style import read_style
 from seqmdn.runs.surprise import Surprise, look_surprise
 from seqmdn.runs.worst import Scored
@@ -52,6 +53,7 @@ __all__ = [
     "reconstruct_frames",
     "require_vae",
     "score",
+    "score_training",
     "stream_draws",
     "versions",
 ]

@@ -2,7 +2,7 @@
 
 import pytest
 
-from seqmdn.comparison.keys import resolve, settable, short
+from seqmdn.comparison.keys import resolve, resolve_each, settable, short
 from seqmdn.configuration import ConfigurationError, fit_parser
 from tests.small import words, write_recipe, write_store
 
@@ -50,3 +50,25 @@ def test_every_key_can_be_given_on_the_command_line(
     options = [f"--{known[key]}={value}" for key, value in values.items()]
     config = fit_parser().parse_args([*command, *options])
     assert {key: config[known[key]] for key in values} == values
+
+
+def test_a_key_that_lies_deeper_in_some_models_is_the_one_of_each() -> None:
+    ensemble = [key.replace("model.", "model.model.") for key in KNOWN]
+    known = {"mdn": KNOWN, "five": ensemble, "other": ["model.size"]}
+    deep = {"mdn": "model.head.rank", "five": "model.model.head.rank"}
+    assert resolve_each("head.rank", known) == deep
+    assert resolve_each("--head.init_args.rank", known) == deep
+    # One that is named whole is no other.
+    assert resolve_each("model.head.rank", known) == {"mdn": "model.head.rank"}
+    assert resolve_each("head.rank", {"five": ensemble}) == {"five": "model.model.head.rank"}
+    assert resolve_each("size", known) == {"other": "model.size"}
+
+
+def test_keys_of_several_meanings_are_refused_still() -> None:
+    with pytest.raises(ConfigurationError, match=r"'hidden' may be any of .*backbone.hidden"):
+        resolve_each("hidden", {"mdn": KNOWN, "five": KNOWN})
+    apart = {"mdn": ["model.backbone.hidden"], "flow": ["model.head.flow.hidden"]}
+    with pytest.raises(ConfigurationError, match="'hidden' may be any of"):
+        resolve_each("hidden", apart)
+    with pytest.raises(ConfigurationError, match="no model has a key 'rnak'"):
+        resolve_each("rnak", {"mdn": KNOWN})

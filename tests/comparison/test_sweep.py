@@ -6,6 +6,7 @@ import pytest
 
 from seqmdn.comparison import grid_of, plan, sweep_cells
 from seqmdn.configuration import ConfigurationError
+from tests import gaussians
 from tests.small import write_recipe, write_store
 
 
@@ -97,3 +98,20 @@ def test_what_no_model_has_or_does_not_parse_is_refused(recipe: Path, tmp_path: 
     cells = sweep_cells(recipe, ["rmdn"], grid_of(["head.components=1,many"]))
     with pytest.raises(ConfigurationError, match=r"model.head.components: expected int, found man"):
         plan(recipe, cells, 1, tmp_path, [])
+
+
+def test_a_key_reaches_the_members_of_an_ensemble(tmp_path: Path) -> None:
+    folder = gaussians.write_recipe(tmp_path / "recipe", tmp_path / "rows.h5", steps=1)
+    cells = sweep_cells(folder, ["mdn", "ensemble"], grid_of(["head.components=2,4"]))
+    assert [cell.name for cell in cells] == [
+        f"{model},head.components={k}" for model in ("mdn", "ensemble") for k in (2, 4)
+    ]
+    assert {key for cell in cells for key, _ in cell.settings} == {"model.head.components"}
+    models = [task.config.model.init_args for task in plan(folder, cells, 1, tmp_path, [])]
+    heads = [m.head if "head" in m else m.model.init_args.head for m in models]
+    assert [head.init_args.components for head in heads] == [2, 4, 2, 4]
+    # Where all of a grid are ensembles, and of what sets another value beside.
+    ranks = sweep_cells(folder, ["ensemble"], grid_of(["head.rank=0,1"]))
+    tasks = plan(folder, ranks, 1, tmp_path, [])
+    heads = [task.config.model.init_args.model.init_args.head.init_args for task in tasks]
+    assert [(head.covariance, head.rank) for head in heads] == [("diagonal", None), ("lowrank", 1)]

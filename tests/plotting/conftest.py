@@ -5,7 +5,7 @@ from pathlib import Path
 import pytest
 from matplotlib.figure import Figure
 
-from seqmdn.plotting import calibration, comparison, curves, horizons, pareto, sweep
+from seqmdn.plotting import calibration, comparison, curves, horizons, pareto, selection, sweep
 
 
 @pytest.fixture
@@ -17,6 +17,6 @@ def drawn(monkeypatch: pytest.MonkeyPatch) -> list[Figure]:
         figure.draw_without_rendering()
         figures.append(figure)
 
-    for page in (calibration, comparison, curves, horizons, pareto, sweep):
+    for page in (calibration, comparison, curves, horizons, pareto, selection, sweep):
         monkeypatch.setattr(page, "write", keep)
     return figures
