@@ -47,10 +47,14 @@ class SquaredError(nn.Module):
         )
         self.output = nn.Linear(backbone.hidden, SIDE)
 
-    def loss(self, rows: Tensor) -> Tensor:
-        """Return the mean squared error of rows (B, T, D), each given those before it."""
+    def guess(self, rows: Tensor) -> Tensor:
+        """Return what each row (B, T, D) is guessed to be, given those before it."""
         before = F.pad(rows[:, :-1], (0, 0, 1, 0))
-        return F.mse_loss(self.output(self.layers(before)[0]), rows)
+        return self.output(self.layers(before)[0])
+
+    def loss(self, rows: Tensor) -> Tensor:
+        """Return the mean squared error of the guesses."""
+        return F.mse_loss(self.guess(rows), rows)
 
 
 def recipe(name: str) -> SequenceModel:

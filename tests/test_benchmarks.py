@@ -9,7 +9,17 @@ from pathlib import Path
 import pytest
 import torch
 
-from benchmarks import density, drawing, dreams, flows, measure, opponents, readme, streaming
+from benchmarks import (
+    density,
+    drawing,
+    dreams,
+    flows,
+    measure,
+    opponents,
+    pixels,
+    readme,
+    streaming,
+)
 from benchmarks.measure import Comparison, compare, peak_memory
 
 README = Path(density.__file__).with_name("README.md").read_text()
@@ -210,3 +220,30 @@ def test_latents_and_frames_are_those_of_a_second() -> None:
     found = dreams.line("RMDN, joint", Comparison(0.5, 128.0, 0.5, 128.0, 256.0, 250.0))
     assert "| 5.00 | 51,200 | 200 | 256 | 250 |" in found
     assert found.count("|") == dreams.HEADER.count("|")
+
+
+def test_the_readme_holds_every_model_of_images() -> None:
+    table = README.split(pixels.BEGIN)[1].split(pixels.END)[0]
+    for name in pixels.MODELS:
+        assert len(re.findall(rf"^\| {name} \|", table, flags=re.M)) == 2, name
+
+
+def test_squared_errors_are_of_the_same_lstm_and_of_rows_not_seen() -> None:
+    model = pixels.recipe("rmdn")
+    plain = pixels.SquaredError(model)
+    assert plain.layers.hidden_size == model.backbone.hidden == 256
+    assert plain.layers.num_layers == len(model.backbone.layers)
+    rows = torch.zeros(2, 28, 28, requires_grad=True)
+    plain.guess(rows)[:, 5].sum().backward()
+    assert rows.grad is not None and rows.grad[:, :5].abs().sum() > 0
+    assert not rows.grad[:, 5:].any()
+    ours, theirs = pixels.training(model)
+    before = model.head.projection.weight.clone()
+    ours(), theirs()
+    assert not torch.equal(model.head.projection.weight, before)
+
+
+def test_images_of_a_second_count_up() -> None:
+    found = pixels.line("rmdn", Comparison(0.128, 0.064, 0.128, 0.064, 0.5, 0.4))
+    assert found == "| rmdn | 128 | 500 | 1000 | 2.00 | 2.50 | ≤ 1.5 |"
+    assert found.count("|") == pixels.STEPS.count("|")
