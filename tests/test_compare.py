@@ -447,6 +447,8 @@ def test_scores_are_added_to_what_is_finished(
         for key in ("crps", "energy_score", "coverage_90"):
             assert entry.pop(key) == pytest.approx(np.mean([run[key] for run in own]))
             assert entry.pop(f"{key}_stderr") > 0
+        for key in ("r2", "mae", "rmse"):
+            assert entry.pop(key) == pytest.approx(np.mean([run[key] for run in own]))
         assert entry == result["models"][name]
     assert "| CRPS |" in (copy / "compare.md").read_text()
 

@@ -55,7 +55,7 @@ class Items(Dataset[Batch]):
 
     def __getitem__(self, keys: list[Key]) -> Batch:
         # Asked one by one, frames that are a sequence each take longer to read than to learn from.
-        if not self.text and all(key.stop - key.begin == 1 for key in keys):
+        if keys and not self.text and all(key.stop - key.begin == 1 for key in keys):
             return self._frames(keys)
         observed = [mask for key in keys if (mask := self.observed(key)) is not None]
         texts = [self.store.text(key.sequence) or "" for key in keys] if self.text else None

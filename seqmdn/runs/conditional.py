@@ -105,9 +105,9 @@ def distinct_modes(mixture: Mixture, least: float = 0.05) -> list[Tensor]:
         >>> loc = torch.tensor([[[0.0], [0.1], [5.0], [99.0]]])
         >>> logits = torch.tensor([[0.0, 0.0, 1.0, -9.0]])
         >>> normals = LowRankPrecisionNormal(loc, torch.ones(1, 4, 1))
-        >>> [each.round(decimals=2).tolist() for each in distinct_modes(Mixture(
-        ...     Categorical(logits=logits), normals))]
-        [[[5.0], [0.05]]]
+        >>> (modes,) = distinct_modes(Mixture(Categorical(logits=logits), normals))
+        >>> modes.squeeze(1)
+        tensor([5.0000, 0.0500])
     """
     places, heights = mixture.modes()  # (N, K, D), (N, K)
     apart = 1e-3 * mixture.stddev  # what mean-shift leaves between two ways to one mode is less

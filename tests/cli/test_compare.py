@@ -204,7 +204,8 @@ def test_grids_that_overlap_share_their_runs(
     params = [entry["params"] for entry in result["models"].values()]
     assert params == [metrics(out / "runs" / name)["params"] for name in ["rmdn-0", *new]]
     names = {path.name for path in out.iterdir()}
-    files = {"sweep.json", "sweep.md", "sweep.tex", "sweep.png", "sweep_pareto.png"}
+    pictures = {"sweep.png", "sweep_pareto.png", "sweep_selection.png"}
+    files = {"sweep.json", "sweep.md", "sweep.tex", *pictures}
     assert names == {"runs", *files}, "a comparison's own files are not touched"
     assert "sweep.png" in capsys.readouterr().out
 

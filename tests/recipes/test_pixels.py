@@ -12,7 +12,7 @@ from tests.data_prep.pictures import write_mnist
 ROOT = Path(__file__).parents[2]
 SMALL = ["--trainer.max_steps", "2", "--trainer.val_check_interval", "2"]
 SMALL += ["--model.backbone.hidden", "8", "--data.batch_size", "4"]
-PLAIN = ["--model.backbone.encoder", "null"]
+PLAIN = ["-c", "recipes/pixels/plain.yaml"]
 
 
 @pytest.mark.parametrize(
