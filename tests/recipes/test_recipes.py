@@ -222,3 +222,11 @@ def test_a_model_of_the_study_fits(
     small += ["--model.backbone.hidden", "8", "--data.batch_size", "4"]
     main(["fit", *files, *small, "--out", str(tmp_path / "run"), "--debug"])
     assert json.loads((tmp_path / "run/metrics.json").read_text())["steps"] == 2
+
+
+def test_errors_of_the_temperature_are_those_of_the_results() -> None:
+    recipe = ROOT / "recipes/regression/apparent_temperature"
+    results, readme = json.loads((recipe / "results.json").read_text()), recipe / "README.md"
+    for name, found in results["models"].items():
+        words = f"{name} R² {found['r2']:.4f}, mean absolute error {found['mae']:.3f} °C"
+        assert words in readme.read_text()
