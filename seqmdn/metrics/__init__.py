@@ -10,13 +10,13 @@ from seqmdn.metrics.components import DEAD, ComponentUse
 from seqmdn.metrics.coverage import Coverage, central_level, highest_density_level
 from seqmdn.metrics.diagnosis import INTERVALS, DensityDiagnosis
 from seqmdn.metrics.energy import energy_score
-from seqmdn.metrics.forecasts import PointForecast, explained_variance, point_forecast
+from seqmdn.metrics.forecasts import PointForecast, point_forecast, point_of
 from seqmdn.metrics.frames import FrameMean
 from seqmdn.metrics.histogram import UniformHistogram, distance_by_chance
 from seqmdn.metrics.information import bic
 from seqmdn.metrics.integral_transforms import pit, rosenblatt_pit
 from seqmdn.metrics.likelihood import NegativeLogLikelihood, bits_per_dim, paired_difference
-from seqmdn.metrics.point import PointErrors, point_of
+from seqmdn.metrics.point import PointErrors, explained_variance
 from seqmdn.metrics.ranked_probability import crps_mixture, crps_samples
 from seqmdn.metrics.regions import region_side
 from seqmdn.metrics.report import DensityReport

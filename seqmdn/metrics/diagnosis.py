@@ -17,10 +17,11 @@ from seqmdn.metrics.coverage import (
     log_prob_of_draws,
 )
 from seqmdn.metrics.draws import seeded
-from seqmdn.metrics.forecasts import explained_variance, point_forecast
+from seqmdn.metrics.forecasts import point_forecast
 from seqmdn.metrics.frames import FrameMean, counted_frames, observed_mean
 from seqmdn.metrics.integral_transforms import pit, rosenblatt_pit
 from seqmdn.metrics.marginals import Marginals
+from seqmdn.metrics.point import explained_variance
 from seqmdn.metrics.regions import region_side
 from seqmdn.metrics.reliability import (
     joint_test,

@@ -10,9 +10,8 @@ from torch.distributions import Distribution
 
 from seqmdn.metrics.draws import check_samples
 from seqmdn.metrics.marginals import Marginals
-from seqmdn.metrics.point import point_of
 
-__all__ = ["PointForecast", "explained_variance", "point_forecast"]
+__all__ = ["PointForecast", "point_forecast", "point_of"]
 
 
 class PointForecast(NamedTuple):
@@ -65,22 +64,33 @@ def point_forecast(
     return PointForecast(mean, median, torch.zeros_like(mean) if known else samples.var(0) / count)
 
 
-def explained_variance(squared_error: Tensor, value: Tensor) -> Tensor:
-    r"""Returns R² of each feature, (D,), of errors and values (N, D), NaN where missing.
+def point_of(distribution: Distribution, samples: Tensor | None = None) -> Tensor:  # (*batch, D)
+    """Returns the mean of a density, in the unit of the value.
 
-    .. math:: R^2 = 1 - \sum_n (y_n - \hat y_n)^2 / \sum_n (y_n - \bar y)^2
+    In closed form of Gaussian mixtures in an affine scale, as of :func:`seqmdn.metrics.crps`; else
+    that of draws, whose standard error is :math:`S^{-1/2}` of the density's deviation.
 
-    1 is a forecast without error, 0 one as good as the mean of these values; below 0 it is worse.
-    NaN of a feature that is constant.
+    Args:
+        distribution: of batch shape (*batch) and event shape (D,).
+        samples: draws (S, *batch, D), used where there is no closed form.
+
+    Raises:
+        ValueError: If there is no closed form and no draws are given.
 
     Example:
-        >>> value = torch.tensor([[1.0], [2.0], [3.0]])
-        >>> explained_variance(torch.full((3, 1), 0.5), value)
-        tensor([0.2500])
+        >>> from seqmdn.distributions import LowRankPrecisionNormal
+        >>> point_of(LowRankPrecisionNormal(torch.ones(2), torch.ones(2)))
+        tensor([1., 1.])
     """
-    known = ~value.isnan()
-    # A feature far from 0 must not lose its spread to rounding.
-    value, squared_error = value.double(), squared_error.double().where(known, 0)
-    spread = (value - value.nanmean(0)).square().where(known, 0).sum(0)
-    found = 1 - squared_error.sum(0) / spread
-    return found.where(spread > 0, torch.nan).float()
+    marginals = Marginals.of(distribution)
+    if marginals is not None and marginals.scale is not None:
+        mean: Tensor = marginals.mixture.mean
+        for transform in reversed(marginals.transforms):
+            mean = transform.inverse(mean)
+        return mean
+    if samples is None:
+        raise ValueError(
+            f"a {type(distribution).__name__} expected draws, since its mean has no closed form;"
+            " found none: pass samples=distribution.sample((200,))."
+        )
+    return samples.mean(0)

@@ -1,4 +1,4 @@
-"""Errors of a single guess: what a density's mean is off by."""
+"""Errors of one number in the place of a density: what its mean is off by."""
 
 from __future__ import annotations
 
@@ -10,44 +10,12 @@ from torch.distributions import Distribution
 from torchmetrics import Metric
 
 from seqmdn.linalg import doubled
+from seqmdn.metrics.forecasts import point_of
 from seqmdn.metrics.frames import counted_frames
-from seqmdn.metrics.marginals import Marginals
 
-__all__ = ["PointErrors", "point_of"]
+__all__ = ["PointErrors", "explained_variance"]
 
 _SUMS = ("count", "absolute error", "squared error", "value", "squared value")
-
-
-def point_of(distribution: Distribution, samples: Tensor | None = None) -> Tensor:  # (*batch, D)
-    """Returns the mean of a density, in the unit of the value.
-
-    In closed form of Gaussian mixtures in an affine scale, as of :func:`seqmdn.metrics.crps`; else
-    that of draws, whose standard error is :math:`S^{-1/2}` of the density's deviation.
-
-    Args:
-        distribution: of batch shape (*batch) and event shape (D,).
-        samples: draws (S, *batch, D), used where there is no closed form.
-
-    Raises:
-        ValueError: If there is no closed form and no draws are given.
-
-    Example:
-        >>> from seqmdn.distributions import LowRankPrecisionNormal
-        >>> point_of(LowRankPrecisionNormal(torch.ones(2), torch.ones(2)))
-        tensor([1., 1.])
-    """
-    marginals = Marginals.of(distribution)
-    if marginals is not None and marginals.scale is not None:
-        mean: Tensor = marginals.mixture.mean
-        for transform in reversed(marginals.transforms):
-            mean = transform.inverse(mean)
-        return mean
-    if samples is None:
-        raise ValueError(
-            f"a {type(distribution).__name__} expected draws, since its mean has no closed form;"
-            " found none: pass samples=distribution.sample((200,))."
-        )
-    return samples.mean(0)
 
 
 class PointErrors(Metric):
@@ -118,13 +86,10 @@ class PointErrors(Metric):
         explained.
         """
         count, absolute, squared, total, power = self.sums
-        spread = power - total.square() / count
-        # What rounding leaves of equal values is no spread.
-        known = spread > 1e-12 * power
         return {
             "mae": absolute / count,
             "rmse": (squared / count).sqrt(),
-            "r2": (1 - squared / spread).where(known, torch.nan),
+            "r2": _explained(count, squared, total, power),
         }
 
     def overall(self) -> dict[str, float]:
@@ -135,3 +100,30 @@ class PointErrors(Metric):
             "rmse": float((squared / count).sqrt()),
             "r2": float(torch.nanmean(self.compute()["r2"])),
         }
+
+
+def explained_variance(squared_error: Tensor, value: Tensor) -> Tensor:
+    r"""Returns R² of each feature, (D,), of errors and values (N, D), NaN where missing.
+
+    .. math:: R^2 = 1 - \sum_n (y_n - \hat y_n)^2 / \sum_n (y_n - \bar y)^2
+
+    1 is a forecast without error, 0 one as good as the mean of these values; below 0 it is worse.
+    NaN of a feature that is constant.
+
+    Example:
+        >>> value = torch.tensor([[1.0], [2.0], [3.0]])
+        >>> explained_variance(torch.full((3, 1), 0.5), value)
+        tensor([0.2500])
+    """
+    known = ~value.isnan()
+    value, squared_error = value.double(), squared_error.double().where(known, 0).sum(0)
+    # A feature far from 0 must not lose its spread to rounding.
+    centred = (value - value.nanmean(0)).where(known, 0)
+    return _explained(known.sum(0), squared_error, centred.sum(0), centred.square().sum(0)).float()
+
+
+def _explained(count: Tensor, squared_error: Tensor, total: Tensor, power: Tensor) -> Tensor:
+    """Returns R² of sums: of squared errors, of values and of their squares."""
+    spread = power - total.square() / count
+    # What rounding leaves of equal values is no spread.
+    return (1 - squared_error / spread).where(spread > 1e-12 * power, torch.nan)

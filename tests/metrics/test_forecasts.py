@@ -1,13 +1,14 @@
-"""Means and medians, exact and of draws, and the share of variance that they explain."""
+"""Means and medians, exact and of draws."""
 
 import math
 
 import pytest
 import torch
-from sklearn.metrics import r2_score
 from torch.distributions import Distribution
 
-from seqmdn.metrics import explained_variance, point_forecast
+from seqmdn.data import Logit, Standardise
+from seqmdn.distributions import Flowed, LowRankPrecisionNormal
+from seqmdn.metrics import point_forecast, point_of
 from tests.metrics.known import D, densities
 
 DENSITIES = densities(2)
@@ -39,14 +40,12 @@ def test_the_variance_makes_the_squared_error_of_draws_right() -> None:
     assert (found - few.variance).mean() / expected.mean() == pytest.approx(1, abs=0.05)
 
 
-def test_explained_variance_is_sklearns_of_what_was_observed() -> None:
-    value = torch.randn(200, D) * torch.tensor([1.0, 5.0, 0.1]) + 1000
-    guess = value + torch.randn(200, D)
-    found = explained_variance((guess - value).square(), value)
-    expected = r2_score(value, guess, multioutput="raw_values")
-    assert found.tolist() == pytest.approx(expected.tolist(), rel=1e-3)
-    value[:150, 0] = math.nan
-    value[:, 1] = 3.0
-    found = explained_variance((guess - value).square(), value)
-    assert found[0].item() == pytest.approx(r2_score(value[150:, 0], guess[150:, 0]), rel=1e-3)
-    assert math.isnan(found[1])
+def test_means_are_in_the_datas_unit() -> None:
+    density = LowRankPrecisionNormal(torch.randn(50, D), torch.ones(50, D))
+    scale = Standardise(D).fit(5 + 3 * torch.randn(100, D))
+    torch.testing.assert_close(point_of(Flowed(density, scale)), scale.inverse(density.loc))
+    bent = Flowed(density, Logit(D, 0, 1))
+    with pytest.raises(ValueError, match="mean has no closed form; found none: pass samples"):
+        point_of(bent)
+    samples = bent.sample((500,))
+    torch.testing.assert_close(point_of(bent, samples), samples.mean(0))

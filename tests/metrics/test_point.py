@@ -6,9 +6,9 @@ import pytest
 import torch
 from sklearn.metrics import mean_absolute_error, r2_score, root_mean_squared_error
 
-from seqmdn.data import Logit, Standardise
+from seqmdn.data import Logit
 from seqmdn.distributions import Flowed, LowRankPrecisionNormal
-from seqmdn.metrics import PointErrors, point_of
+from seqmdn.metrics import PointErrors, explained_variance
 
 D = 3
 
@@ -63,16 +63,23 @@ def test_of_equal_values_nothing_can_be_explained() -> None:
     assert math.isnan(errors.compute()["r2"]) and errors.compute()["mae"] == pytest.approx(0.1)
 
 
-def test_means_are_in_the_datas_unit() -> None:
-    density = normals(50)
-    scale = Standardise(D).fit(5 + 3 * torch.randn(100, D))
-    expected = scale.inverse(density.loc)
-    torch.testing.assert_close(point_of(Flowed(density, scale)), expected)
-    bent = Flowed(density, Logit(D, 0, 1))
-    with pytest.raises(ValueError, match="mean has no closed form; found none: pass samples"):
-        point_of(bent)
-    samples = bent.sample((500,))
-    torch.testing.assert_close(point_of(bent, samples), samples.mean(0))
+def test_errors_of_draws_are_those_of_their_mean() -> None:
+    bent = Flowed(normals(50), Logit(D, 0, 1))
+    value, samples = bent.sample(), bent.sample((500,))
     errors = PointErrors(D)
-    errors.update(bent, samples[0], samples=samples)
-    assert errors.compute()["rmse"].max() < 1
+    errors.update(bent, value, samples=samples)
+    expected = root_mean_squared_error(value, samples.mean(0), multioutput="raw_values")
+    assert errors.compute()["rmse"].tolist() == pytest.approx(expected.tolist(), rel=1e-5)
+
+
+def test_explained_variance_is_sklearns_of_what_was_observed() -> None:
+    value = torch.randn(200, D) * torch.tensor([1.0, 5.0, 0.1]) + 1000
+    guess = value + torch.randn(200, D)
+    found = explained_variance((guess - value).square(), value)
+    expected = r2_score(value, guess, multioutput="raw_values")
+    assert found.tolist() == pytest.approx(expected.tolist(), rel=1e-3)
+    value[:150, 0] = math.nan
+    value[:, 1] = 3.0
+    found = explained_variance((guess - value).square(), value)
+    assert found[0].item() == pytest.approx(r2_score(value[150:, 0], guess[150:, 0]), rel=1e-3)
+    assert math.isnan(found[1])
