@@ -62,10 +62,12 @@ def add_training(
 def component_warnings(result: Mapping[str, Any]) -> list[str]:
     """Say of each cell with components that died or sit on each other so, in a line.
 
+    They are counted from 1, as in reports; stored numbers are indices.
+
     Example:
         >>> use = {"dead": 1, "of": 4, "died": [2], "same": [[0, 3, 0.99]]}
         >>> component_warnings({"models": {"K=4": {"components": [use]}, "K=2": {}}})
-        ['K=4: of 4 components, number 2 died; 0 and 3 sit on each other: fewer would do']
+        ['K=4: of 4 components, number 3 died; 1 and 4 sit on each other: fewer would do']
     """
     lines = []
     for name, entry in result["models"].items():
@@ -109,10 +111,10 @@ def _of_one(use: Mapping[str, Any]) -> str:
     words = []
     if died := use.get("died"):
         number = "number" if len(died) == 1 else "numbers"
-        words.append(f"{number} {_joined(map(str, died))} died")
+        words.append(f"{number} {_joined(str(k + 1) for k in died)} died")
     elif use["dead"]:
         words.append(f"{use['dead']} died")
-    words += [f"{one} and {other} sit on each other" for one, other, _ in use.get("same", [])]
+    words += [f"{j + 1} and {k + 1} sit on each other" for j, k, _ in use.get("same", [])]
     return "; ".join(words)
 
 

@@ -73,7 +73,7 @@ def test_dead_and_equal_components_are_warned_of() -> None:
     for name, components in found.items():
         result["models"][name]["components"] = components
     assert component_warnings(result) == [
-        "K2: of 5 components, numbers 1 and 4 died; 0 and 2 sit on each other: fewer would do",
+        "K2: of 5 components, numbers 2 and 5 died; 1 and 3 sit on each other: fewer would do",
         "K3: of 5 components, 3 died: fewer would do",
         "K4: of 5 components, up to 1 died in 1 of 3 networks; up to 1 pair sits on each other in 1"
         " of 3 networks: fewer would do",
@@ -91,7 +91,7 @@ def test_each_criterion_says_what_it_chooses() -> None:
     )
     result["models"]["K2"]["components"] = [use(1, died=[3], same=[])]
     assert selection_words(result).endswith(
-        "\n- Warning: K2: of 5 components, number 3 died: fewer would do.\n"
+        "\n- Warning: K2: of 5 components, number 4 died: fewer would do.\n"
     )
 
 
