@@ -5,6 +5,7 @@ __all__ = [
     "Batch",
     "Chain",
     "Fold",
+    "GivenPoints",
     "GaussianLatents",
     "Identity",
     "Levels",
@@ -45,6 +46,7 @@ from seqmdn.data.partial import Partial
 from seqmdn.data.parts import Part, join_parts, link_parts
 from seqmdn.data.pen_files import PenDrawing, read_pen_file
 from seqmdn.data.pieces import Pieces
+from seqmdn.data.points import GivenPoints
 from seqmdn.data.scans import Scan, Scanned
 from seqmdn.data.store import Store
 from seqmdn.data.strokes import simplify, stroke_frames

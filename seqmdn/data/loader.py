@@ -16,6 +16,7 @@ from torch.utils.data import DataLoader, Dataset, Sampler
 from seqmdn.data.batch import Batch, collate
 from seqmdn.data.columns import Columns
 from seqmdn.data.noise import Noise
+from seqmdn.data.points import GivenPoints
 from seqmdn.data.store import Store
 from seqmdn.data.windows import Key
 
@@ -28,15 +29,22 @@ class Items(Dataset[Batch]):
         noise: What draws y from the stored rows, nothing where None.
         columns: Which columns are learned, given and added.
         text: Whether a batch carries the texts of its sequences.
+        points: Which frames are given and which are asked for; all, as they stand, where None.
     """
 
     def __init__(
-        self, store: Store, noise: Noise | None, columns: Columns, text: bool = False
+        self,
+        store: Store,
+        noise: Noise | None,
+        columns: Columns,
+        text: bool = False,
+        points: GivenPoints | None = None,
     ) -> None:
         self.store = store
         self.noise = noise
         self.columns = columns
         self.text = text
+        self.points = points
 
     def item(self, key: Key) -> tuple[NDArray[np.float32], NDArray[np.float32] | None, int | None]:
         """Gives values, context, and the first frame that counts if not all do."""
@@ -46,16 +54,21 @@ class Items(Dataset[Batch]):
             values = self.noise.draw(values, np.random.default_rng(key.seed))
         if self.columns.mark_end:
             values = self.columns.with_end(values, self.store.ends(key.sequence, key.stop))
+        if self.points is not None:
+            order, given = self.points.of(key)
+            return values[order], None if context is None else context[order], given
         return values, context, None if key.first is None else key.first - key.begin
 
     def observed(self, key: Key) -> NDArray[np.bool_] | None:
         """Says which of the values were observed, None in a store that misses none."""
         stored = self.store.observed(key.sequence, key.begin, key.stop)
-        return stored if stored is None or self.noise is None else self.noise.observed(stored)
+        seen = stored if stored is None or self.noise is None else self.noise.observed(stored)
+        return seen if seen is None or self.points is None else seen[self.points.of(key)[0]]
 
     def __getitem__(self, keys: list[Key]) -> Batch:
         # Asked one by one, frames that are a sequence each take longer to read than to learn from.
-        if keys and not self.text and all(key.stop - key.begin == 1 for key in keys):
+        single = all(key.stop - key.begin == 1 for key in keys)
+        if keys and single and not self.text and self.points is None:
             return self._frames(keys)
         observed = [mask for key in keys if (mask := self.observed(key)) is not None]
         texts = [self.store.text(key.sequence) or "" for key in keys] if self.text else None

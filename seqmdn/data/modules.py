@@ -21,6 +21,7 @@ from seqmdn.data.layout import SPLITS
 from seqmdn.data.loader import Items, Loader
 from seqmdn.data.noise import Noise, UniformDequantise
 from seqmdn.data.pieces import Pieces
+from seqmdn.data.points import GivenPoints
 from seqmdn.data.preparation import prepare_store
 from seqmdn.data.sampling import sample_frames
 from seqmdn.data.scans import ScanKind, Scanned
@@ -77,6 +78,8 @@ class SequenceDataModule(LightningDataModule):
             blocks of so many pixels' side. As they are stored by default.
         fold: Draws training and validation sequences anew, for cross-validation (:class:`Fold`):
             the split ``"test"`` is then a part of these, and the store's own is left alone.
+        points: Makes each sequence a set of points, some of which are given and others asked for
+            (:class:`GivenPoints`); the frames that count are then these.
 
     Attributes:
         features: D, features of y. This and the following are there after ``setup``.
@@ -116,11 +119,17 @@ class SequenceDataModule(LightningDataModule):
         length: int | None = None,
         scan: ScanKind | None = None,
         fold: Fold | None = None,
+        points: GivenPoints | None = None,
     ) -> None:
         super().__init__()
         check_arguments(
             per, window, burn_in, length, text, batch_size, eval_batch_size, workers, seed, scan
         )
+        if points is not None and (window is not None or mark_end):
+            raise ValueError(
+                "expected whole sequences without a mark of their end where points are given, "
+                f"found window {window}, mark_end {mark_end}: leave them out"
+            )
         self.path = Path(path)
         self.batch_size = batch_size
         self.noise = noise
@@ -137,6 +146,7 @@ class SequenceDataModule(LightningDataModule):
         self.length = length
         self.scan = scan
         self.fold = fold
+        self.points = points
 
     def prepare_data(self) -> None:
         """Writes the store with the ``prepare`` module if it is missing."""
@@ -260,20 +270,21 @@ class SequenceDataModule(LightningDataModule):
 
     def sample(self, limit: int | None = None) -> tuple[Tensor, Tensor | None]:  # (N, D), (N, X)
         """Gives training frames as :meth:`sample_frames` does, and the context of each."""
-        return sample_frames(self._items(), self._indices("train"), self.window or 1000, limit)
+        items = Items(self.store, self.noise, self.columns, self.text)  # points are frames alike
+        return sample_frames(items, self._indices("train"), self.window or 1000, limit)
 
     def limit(self, split: str) -> float | None:
         """Gives the entropy of the noise, if it has one: no model's NLL can be lower.
 
         In ``unit``: the mean over the split's sequences of each one's mean over frames or, with
-        ``per="sequence"``, of its sum. None where features are missing, whose noise no model is
-        scored on.
+        ``per="sequence"``, of its sum. None where features are missing, or frames are given, whose
+        noise no model is scored on.
 
         Without noise, it is what a store of rows says that the density its rows were drawn from
         reaches on them (attributes ``limit_train``, ``limit_valid``, ``limit_test``, nats a row):
         a model is lower by chance alone.
         """
-        if self.store.missing:
+        if self.store.missing or self.points is not None:
             return None
         if self.noise is None:
             other = self.columns.given or self.mark_end or self.fold is not None
@@ -293,7 +304,8 @@ class SequenceDataModule(LightningDataModule):
         """Says what a split's scores were measured on: name, sha256, sequences, frames.
 
         With ``length``, sequences are pieces, and the frames of the split that are in none of them
-        are counted, too (``frames_left_out``).
+        are counted, too (``frames_left_out``). With ``points``, frames are those that are asked
+        for, and those that are given are counted, too (``frames_given``).
         """
         indices, store = self._indices(split), self.store
         described: dict[str, str | int] = {
@@ -305,6 +317,10 @@ class SequenceDataModule(LightningDataModule):
         if isinstance(store, Pieces):
             of_split = store.stored_splits == SPLITS.index(split)
             described["frames_left_out"] = int(store.left_out[of_split].sum())
+        if self.points is not None:
+            drawn = [self.points.of(self._score_key(split, int(index))) for index in indices]
+            described["frames"] = sum(len(order) - given for order, given in drawn)
+            described["frames_given"] = sum(given for _, given in drawn)
         return described
 
     def _open(self) -> Store:
@@ -330,7 +346,7 @@ class SequenceDataModule(LightningDataModule):
         return (1, 0) if trainer is None else (trainer.world_size, trainer.global_rank)
 
     def _items(self) -> Items:
-        return Items(self.store, self.noise, self.columns, self.text)
+        return Items(self.store, self.noise, self.columns, self.text, self.points)
 
     def _score_key(self, split: str, index: int, draw: int = 0) -> Key:
         seed: tuple[int, ...] = (SCORE, SPLITS.index(split), index)
