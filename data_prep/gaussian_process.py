@@ -146,7 +146,8 @@ def predictive(process: Process, given: Array, values: Array, asked: Array) -> t
             Gaussians.
 
     Example:
-        >>> predictive(Process("rbf", 0.5, 1.0), np.zeros(1), np.ones(1), np.array([0.0, 9.0]))[0].round(4)
+        >>> given, asked = np.zeros(1), np.array([0.0, 9.0])
+        >>> predictive(Process("rbf", 0.5, 1.0), given, np.ones(1), asked)[0].round(4)
         array([0.9996, 0.    ])
     """
     if process.offset:
