@@ -16,21 +16,13 @@ import h5py
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
-from seqmdn.data.layout import (
-    FORMAT,
-    MISSING_VERSION,
-    VERSION,
-    Array,
-    check_finite,
-    library_versions,
-    split_number,
-)
+from seqmdn.data.checks import check_attribute, check_frames, check_names, check_observed
+from seqmdn.data.layout import FORMAT, MISSING_VERSION, VERSION, library_versions, split_number
 
 Attribute = str | bool | int | float | NDArray[Any]
 
 _PENDING = 2**20  # bytes of values that wait to be written
 _CHUNK = 64 * 2**10  # bytes: small enough for a short window, large enough to compress
-_LARGEST = 60_000  # bytes: HDF5 keeps an attribute in a header of at most 64 KiB
 
 
 class StoreWriter:
@@ -91,8 +83,8 @@ class StoreWriter:
     ) -> None:
         self.path = Path(path)
         self._partial = self.path.with_name(f".{self.path.name}.{uuid.uuid4().hex}.partial")
-        self._names = {"features": _check_names("features", features, least=1)}
-        self._names["context"] = _check_names("context", context, least=0)
+        self._names = {"features": check_names("features", features, least=1)}
+        self._names["context"] = check_names("context", context, least=0)
         if not name or not unit:
             raise ValueError(f"StoreWriter expected a name and a unit, found {name!r} and {unit!r}")
         if any({"file", "sha256"} - set(entry) for entry in source):
@@ -114,7 +106,7 @@ class StoreWriter:
         if sample_rate is not None:
             self._attributes["sample_rate"] = float(sample_rate)
         for key, value in (attributes or {}).items():
-            self._attributes[key] = _check_attribute(
+            self._attributes[key] = check_attribute(
                 key, value, taken=[*self._attributes, *self._names]
             )
         self._missing = missing
@@ -187,7 +179,7 @@ class StoreWriter:
             raise ValueError("add_attributes expected to be called inside the writer's with block")
         for key, value in attributes.items():
             taken = [*self._attributes, *self._names]
-            self._attributes[key] = _check_attribute(key, value, taken)
+            self._attributes[key] = check_attribute(key, value, taken)
             self._file.attrs[key] = self._attributes[key]
 
     def __enter__(self) -> Self:
@@ -235,10 +227,10 @@ class StoreWriter:
         if self._file is None:
             raise ValueError("StoreWriter.append expected to be called inside its with block")
         numbers = [split_number(split) for split in splits]
-        seen = self._check_observed(observed, np.shape(values), where)
+        seen = check_observed(observed, np.shape(values), self._missing, where)
         if seen is not None:
             values = np.where(seen, values, 0)
-        frames = _check_frames(values, self._names["features"], where)
+        frames = check_frames(values, self._names["features"], where)
         if rows and len(frames) != len(splits):
             raise ValueError(
                 f"{where}: expected a row for each of {len(splits)} splits, found {len(frames)}"
@@ -251,7 +243,7 @@ class StoreWriter:
                 f"{self._names['context']}, found {'none' if context is None else 'one'}"
             )
         if context is not None:
-            beside = _check_frames(context, self._names["context"], f"context of {where}")
+            beside = check_frames(context, self._names["context"], f"context of {where}")
             if len(beside) != len(frames):
                 raise ValueError(
                     f"context of {where}: expected a row for each of {len(frames)} frames, found "
@@ -267,23 +259,6 @@ class StoreWriter:
         self._splits.extend(numbers)
         if self._offsets[-1] - self._flushed >= _PENDING // (4 * len(self._names["features"])):
             self._flush(self._file)
-
-    def _check_observed(
-        self, observed: ArrayLike | None, shape: tuple[int, ...], where: str
-    ) -> NDArray[np.bool_] | None:
-        if observed is None:
-            return np.ones(shape, np.bool_) if self._missing else None
-        if not self._missing:
-            raise ValueError(
-                f"{where}: expected no observed, found one: make the StoreWriter with missing=True"
-            )
-        seen = np.asarray(observed)
-        if seen.dtype != np.bool_ or seen.shape != shape:
-            raise ValueError(
-                f"{where}: expected observed to be boolean of shape {shape}, as the values are, "
-                f"found {seen.dtype} of shape {seen.shape}"
-            )
-        return seen
 
     def _finish(self) -> None:
         if self._file is None or not self._splits:
@@ -317,56 +292,6 @@ class StoreWriter:
         finally:
             self._file = None
             self._partial.unlink(missing_ok=True)
-
-
-def _check_names(what: str, names: Sequence[str], least: int) -> list[str]:
-    listed = [names] if isinstance(names, str) else list(names)
-    if len(listed) < least:
-        raise ValueError(
-            f"StoreWriter expected {what} to be {least} names or more, found {len(listed)}"
-        )
-    if len(set(listed)) != len(listed) or not all(listed):
-        raise ValueError(
-            f"StoreWriter expected {what} to be names, none of them empty or twice there, found "
-            f"{listed}"
-        )
-    return listed
-
-
-def _check_attribute(key: str, value: Any, taken: Sequence[str]) -> Any:
-    array = np.asarray(value)
-    if key in taken:
-        raise ValueError(
-            f"attribute {key!r}: expected another name, found one the store itself uses"
-        )
-    if array.dtype.kind not in "biufU" or (array.dtype.kind == "U" and array.ndim):
-        raise ValueError(
-            f"attribute {key!r}: expected a string, a number or an array of numbers, found "
-            f"{value!r}"
-        )
-    if array.nbytes > _LARGEST:
-        raise ValueError(
-            f"attribute {key!r}: expected at most {_LARGEST} bytes, found {array.nbytes}: keep "
-            "data of this size in values or context"
-        )
-    return value if array.dtype.kind == "U" else array
-
-
-def _check_frames(values: ArrayLike, names: Sequence[str], where: str) -> Array:
-    array = np.asarray(values)
-    if array.dtype.kind not in "biuf" or array.ndim != 2 or array.shape[1] != len(names):
-        raise ValueError(
-            f"{where}: expected numbers of shape (frames, {len(names)}) for {_few(names)}, found "
-            f"{array.dtype} of shape {array.shape}"
-        )
-    with np.errstate(over="ignore"):  # what float32 cannot hold is infinite, and refused as such
-        frames = array.astype(np.float32)
-    check_finite(frames, names, where)
-    return frames
-
-
-def _few(names: Sequence[str]) -> str:
-    return ", ".join(names) if len(names) <= 4 else f"{names[0]}, ..., {names[-1]}"
 
 
 def _create(
