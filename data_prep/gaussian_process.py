@@ -1,162 +1,44 @@
-r"""Draws tasks from Gaussian processes: points of functions, some to be given, others to be told.
+r"""Writes tasks: functions drawn from Gaussian processes, some of whose points are to be given.
 
-Each task is one function, drawn from a process whose kernel is one of
-
-.. math:: k_\text{rbf}(r) = s^2 e^{-r^2 / 2 \ell^2}, \qquad
-    k_\text{matern}(r) = s^2 (1 + q + q^2 / 3) e^{-q}, \quad q = \sqrt5 \, r / \ell, \qquad
-    k_\text{periodic}(r) = s^2 e^{-2 \sin^2(\pi r / p)} e^{-r^2 / 18 \ell^2}
-
-with distance r, length :math:`\ell \sim U(0.1, 0.6)`, scale :math:`s \sim U(0.1, 1)` and, of the
-weakly periodic one, period :math:`p \sim U(0.5, 1)`. It is looked at in 64 places,
+Each task is one function. Its kernel (``data_prep.processes``) is a squared exponential, a Matern
+5/2 or a weakly periodic one, with length :math:`\ell \sim U(0.1, 0.6)`, scale
+:math:`s \sim U(0.1, 1)` and period :math:`p \sim U(0.5, 1)`. It is looked at in 64 places,
 :math:`x \sim U(-2, 2)`, with noise of 0.02. A sequence of the store is a task, a frame one of its
-points, the context says where. Its text says which process it is from
-(``rbf length=0.25 scale=0.5 offset=0.0``), so that the density of the points that are asked for,
-given the others, is known: ``predictive``.
+points, the context says where.
 
-With ``--offset a``, each point is a above or below the function, one as likely as the other: no
-single Gaussian is near the density of such a point.
+- **Truth.** The text of a task says which process it is from
+  (``rbf length=0.25 scale=0.5 offset=0.0``), so that the density of the points that are asked for,
+  given the others, is known. Where 3 to 46 points are given (``GivenPoints()``), what it scores on
+  validation and test tasks is in the attributes ``limit_valid`` and ``limit_test``, in nats a
+  point: the mean over tasks of each one's mean over the points that are asked for.
+- **Two branches.** With ``--offset a``, each point is a above or below the function, one as likely
+  as the other: no single Gaussian is near the density of such a point.
 
     python -m data_prep.gaussian_process --out data/gaussian_process.h5
     python -m data_prep.gaussian_process --kernels rbf --offset 1 --out data/bimodal.h5
-
-Gaussian Processes for Machine Learning (Rasmussen, Williams, 2006), for kernels and prediction.
 """
 
 from __future__ import annotations
 
-__all__ = ["COUNTS", "KERNELS", "NOISE", "Process", "draw_tasks", "predictive", "write_tasks"]
+__all__ = ["COUNTS", "RULE", "write_tasks"]
 
 import argparse
 import sys
 from collections.abc import Sequence
 from pathlib import Path
-from typing import NamedTuple, Self
 
 import numpy as np
 from numpy.typing import NDArray
 
-from seqmdn.data import SPLITS, Store, StoreWriter
+from data_prep.processes import KERNELS, POINTS, Process, draw_tasks, predictive
+from seqmdn.data import SPLITS, GivenPoints, Store, StoreWriter
 
-KERNELS = ("rbf", "periodic", "matern")
 COUNTS = (48_000, 600, 3_000)  # tasks for training, validation and the test
-POINTS, REACH = 64, 2.0
-LENGTHS, SCALES, PERIODS = (0.1, 0.6), (0.1, 1.0), (0.5, 1.0)
-NOISE = 0.02  # standard deviation
+RULE = GivenPoints()  # of the points that limits are of
 
 Array = NDArray[np.float64]
 
 _AT_ONCE = 1000  # tasks: their covariances take 33 MB
-
-
-class Process(NamedTuple):
-    """The process that a task is drawn from.
-
-    Example:
-        >>> Process.read("matern length=0.5 scale=1.0 offset=0.0")
-        Process(kernel='matern', length=0.5, scale=1.0, period=0.0, offset=0.0)
-        >>> Process("rbf", 0.5, 1.0).covariance(np.zeros(1), np.array([0.0, 1.0])).round(3)
-        array([[1.   , 0.135]])
-    """
-
-    kernel: str
-    length: float
-    scale: float
-    period: float = 0.0  # of the periodic one
-    offset: float = 0.0
-
-    def covariance(self, one: Array, other: Array) -> Array:  # (N,), (M,) -> (N, M)
-        """Gives the kernel of the function at places x, without noise."""
-        return _kernel(self.kernel, one[:, None] - other, self.length, self.scale, self.period)
-
-    def write(self) -> str:
-        """Gives the words that :meth:`read` understands."""
-        numbers = {"length": self.length, "scale": self.scale}
-        if self.kernel == "periodic":
-            numbers["period"] = self.period
-        numbers["offset"] = self.offset
-        return " ".join([self.kernel, *(f"{name}={value!r}" for name, value in numbers.items())])
-
-    @classmethod
-    def read(cls, text: str) -> Self:
-        """Understands the text of a task.
-
-        Raises:
-            ValueError: If it is no such text.
-        """
-        kernel, *words = text.split(" ")
-        try:
-            numbers = {name: float(value) for name, value in (word.split("=") for word in words)}
-            if kernel not in KERNELS:
-                raise ValueError
-            return cls(kernel, **numbers)
-        except (TypeError, ValueError):
-            raise ValueError(
-                f"expected the text of a task, such as 'rbf length=0.25 scale=0.5 offset=0.0', "
-                f"found {text!r}"
-            ) from None
-
-
-def draw_tasks(
-    rng: np.random.Generator, count: int, kernels: Sequence[str] = KERNELS, offset: float = 0.0
-) -> tuple[Array, Array, list[Process]]:
-    """Draws tasks: places (N, 64), values (N, 64), and what each is drawn from.
-
-    Args:
-        rng: Where chance comes from.
-        count: N.
-        kernels: One of these for each task, all as likely.
-        offset: How far a point is above or below the function.
-    """
-    x = rng.uniform(-REACH, REACH, (count, POINTS))
-    numbers = [rng.uniform(*bounds, count) for bounds in (LENGTHS, SCALES, PERIODS)]
-    length, scale, period = (part[:, None, None] for part in numbers)
-    chosen = rng.integers(len(kernels), size=count)
-    apart = x[:, :, None] - x[:, None, :]
-    whole = np.empty_like(apart)
-    for number, kernel in enumerate(kernels):
-        own = chosen == number
-        whole[own] = _kernel(kernel, apart[own], length[own], scale[own], period[own])
-    root = np.linalg.cholesky(whole + NOISE**2 * np.eye(POINTS))
-    y = (root @ rng.standard_normal((count, POINTS, 1)))[..., 0]
-    y += offset * rng.choice((-1.0, 1.0), y.shape)
-    rows = zip(chosen.tolist(), *(part.tolist() for part in numbers), strict=True)
-    processes = [
-        Process(kernels[k], length, scale, period if kernels[k] == "periodic" else 0.0, offset)
-        for k, length, scale, period in rows
-    ]
-    return x, y, processes
-
-
-def predictive(process: Process, given: Array, values: Array, asked: Array) -> tuple[Array, Array]:
-    """Gives mean and variance of each point that is asked for, noise included, as the truth has it.
-
-    No density of single points, given the others, has a larger expected log-density.
-
-    Args:
-        process: What the task is drawn from.
-        given: Places (C,) that are given, none at all as well.
-        values: What is there (C,).
-        asked: Places (M,).
-
-    Returns:
-        (M,) and (M,).
-
-    Raises:
-        ValueError: If points have an offset: the density is then a mixture of 2 to the C + 1
-            Gaussians.
-
-    Example:
-        >>> given, asked = np.zeros(1), np.array([0.0, 9.0])
-        >>> predictive(Process("rbf", 0.5, 1.0), given, np.ones(1), asked)[0].round(4)
-        array([0.9996, 0.    ])
-    """
-    if process.offset:
-        raise ValueError(f"expected a task without an offset, found {process.offset:g}")
-    known = process.covariance(given, given) + NOISE**2 * np.eye(len(given))
-    between = process.covariance(given, asked)
-    weights = np.linalg.solve(known, between)  # (C, M)
-    variance = process.scale**2 + NOISE**2 - (weights * between).sum(axis=0)
-    return weights.T @ values, variance
 
 
 def write_tasks(
@@ -199,14 +81,25 @@ def write_tasks(
         f"--kernels {' '.join(kernels)} --offset {offset:g} --seed {seed}",
         attributes={"seed": seed, "split_by": "draw", "sequence": "task", "kind": "points"},
     )
+    index, limits = 0, {"limit_points": str(RULE)}
     with writer:
         for number, (split, count) in enumerate(zip(SPLITS, counts, strict=True)):
-            rng = np.random.default_rng([seed, number])
+            rng, scores = np.random.default_rng([seed, number]), []
             for first in range(0, count, _AT_ONCE):
                 drawn = draw_tasks(rng, min(_AT_ONCE, count - first), kernels, offset)
                 for x, y, process in zip(*drawn, strict=True):
                     writer.append(y[:, None], split, x[:, None], process.write())
-    return ["/".join(map(str, counts)) + " tasks for training, validation and the test"]
+                    if split != "train" and not offset:
+                        scores.append(_score(process, x, y, *RULE.scored(split, index, POINTS)))
+                    index += 1
+            if scores:
+                limits[f"limit_{split}"] = -float(np.mean(scores))
+        writer.add_attributes(limits)
+    said = "/".join(map(str, counts)) + " tasks for training, validation and the test"
+    if offset:
+        return [said]
+    limit = limits["limit_test"]
+    return [said, f"the processes they were drawn from: {limit:.4f} nats/point (test)"]
 
 
 def main(arguments: list[str] | None = None) -> None:
@@ -231,16 +124,12 @@ def main(arguments: list[str] | None = None) -> None:
     print("\n".join([*said, f"wrote {Store(options.out)}"]))
 
 
-def _kernel(kernel: str, apart: Array, length: Array, scale: Array, period: Array) -> Array:
-    square = (apart / length) ** 2
-    if kernel == "rbf":
-        shape = np.exp(-0.5 * square)
-    elif kernel == "matern":
-        q = np.sqrt(5 * square)
-        shape = (1 + q + q**2 / 3) * np.exp(-q)
-    else:
-        shape = np.exp(-2 * np.sin(np.pi * apart / period) ** 2 - square / 18)
-    return np.asarray(scale**2 * shape)
+def _score(process: Process, x: Array, y: Array, order: NDArray[np.int64], given: int) -> float:
+    """Gives the mean log-density of the points that are asked for, at what the store holds."""
+    x, y = (part.astype(np.float32).astype(np.float64)[order] for part in (x, y))
+    mean, variance = predictive(process, x[:given], y[:given], x[given:])
+    square = (y[given:] - mean) ** 2 / variance
+    return -0.5 * float(np.mean(square + np.log(2 * np.pi * variance)))
 
 
 if __name__ == "__main__":

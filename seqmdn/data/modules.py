@@ -282,15 +282,22 @@ class SequenceDataModule(LightningDataModule):
 
         Without noise, it is what a store of rows says that the density its rows were drawn from
         reaches on them (attributes ``limit_train``, ``limit_valid``, ``limit_test``, nats a row):
-        a model is lower by chance alone.
+        a model is lower by chance alone. A store of tasks says so of points, nats a point, that are
+        asked for by the rule that its attribute ``limit_points`` names.
         """
-        if self.store.missing or self.points is not None:
+        if self.store.missing:
             return None
         if self.noise is None:
             other = self.columns.given or self.mark_end or self.fold is not None
-            other = other or self.store.lengths.max() > 1
+            if self.points is None:
+                other = other or self.store.lengths.max() > 1
+            else:
+                rule = self.store.attributes.get("limit_points")
+                other = other or self.per != "frame" or rule != str(self.points)
             known = None if other else self.store.attributes.get(f"limit_{split}")
             return None if known is None else float(known)
+        if self.points is not None:
+            return None
         scores = []
         for index in self._indices(split).tolist():
             values, _ = self.columns.split(*self.store.read(index))

@@ -9,6 +9,7 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
+from seqmdn.data.layout import split_number
 from seqmdn.data.windows import AGAIN, GIVEN, SCORE, Key
 
 
@@ -67,6 +68,16 @@ class GivenPoints:
         given = int(rng.integers(self.least, min(self.most, points - 1), endpoint=True))
         order = rng.permutation(points)
         return order if self.asked is None else order[: given + self.asked], given
+
+    def scored(self, split: str, index: int, points: int) -> tuple[NDArray[np.int64], int]:
+        """Gives what :meth:`draw` does for the scoring of a sequence.
+
+        Args:
+            split: That it is in.
+            index: Its place in the store.
+            points: How many it has.
+        """
+        return self.of(Key(index, 0, None, points, (SCORE, split_number(split), index)))
 
     def of(self, key: Key) -> tuple[NDArray[np.int64], int]:
         """Gives what :meth:`draw` does for an item: a function of its seed alone.

@@ -1,80 +1,20 @@
-"""Tasks of Gaussian processes, and what is known of them."""
+"""Tasks of Gaussian processes in a store."""
 
-import doctest
 import math
 from pathlib import Path
 
 import numpy as np
 import pytest
-from scipy.stats import kstest, norm
-from sklearn.gaussian_process import GaussianProcessRegressor
-from sklearn.gaussian_process.kernels import RBF, ConstantKernel, ExpSineSquared, Matern
+from scipy.stats import norm
 
-import data_prep.gaussian_process
-from data_prep.gaussian_process import (
-    KERNELS,
-    NOISE,
-    Process,
-    draw_tasks,
-    main,
-    predictive,
-    write_tasks,
-)
+from data_prep.gaussian_process import main, write_tasks
+from data_prep.processes import Process, draw_tasks, predictive
 from seqmdn.data import GivenPoints, SequenceDataModule, Store, decode, file_sha256
-
-PROCESSES = {
-    "rbf": (Process("rbf", 0.3, 0.7), RBF(0.3)),
-    "matern": (Process("matern", 0.4, 0.7), Matern(0.4, nu=2.5)),
-    "periodic": (Process("periodic", 0.2, 0.7, 0.8), ExpSineSquared(1.0, 0.8) * RBF(3 * 0.2)),
-}
-
-
-@pytest.mark.parametrize("kernel", KERNELS)
-def test_kernels_and_predictions_are_scikit_learns(kernel: str) -> None:
-    process, shape = PROCESSES[kernel]
-    expected = ConstantKernel(0.7**2) * shape
-    rng = np.random.default_rng(0)
-    x, y = rng.uniform(-2, 2, 20), rng.standard_normal(20)
-    covariance = process.covariance(x, x[:5])
-    np.testing.assert_allclose(covariance, expected(x[:, None], x[:5, None]), atol=1e-12)
-    regressor = GaussianProcessRegressor(expected, alpha=NOISE**2, optimizer=None)
-    regressor.fit(x[:12, None], y[:12])
-    mean, deviation = regressor.predict(x[12:, None], return_std=True)
-    found = predictive(process, x[:12], y[:12], x[12:])
-    np.testing.assert_allclose(found[0], mean, atol=1e-6)
-    np.testing.assert_allclose(found[1], deviation**2 + NOISE**2, atol=1e-8)
-
-
-def test_nothing_given_is_the_prior() -> None:
-    mean, variance = predictive(Process("rbf", 0.3, 0.7), np.empty(0), np.empty(0), np.ones(3))
-    assert mean.tolist() == [0, 0, 0] and variance == pytest.approx(0.7**2 + NOISE**2)
-    with pytest.raises(ValueError, match="without an offset, found 1"):
-        predictive(Process("rbf", 0.3, 0.7, offset=1.0), np.empty(0), np.empty(0), np.ones(3))
-
-
-@pytest.mark.parametrize("kernel", KERNELS)
-def test_the_truth_is_calibrated_on_what_is_drawn(kernel: str) -> None:
-    x, y, processes = draw_tasks(np.random.default_rng(1), 400, [kernel])
-    levels = []
-    for places, values, process in zip(x, y, processes, strict=True):
-        mean, variance = predictive(process, places[:20], values[:20], places[20:21])
-        levels.append(norm.cdf(values[20], mean[0], math.sqrt(variance[0])))
-    assert kstest(levels, "uniform").pvalue > 0.01
-
-
-def test_an_offset_is_up_or_down_point_by_point() -> None:
-    plain = draw_tasks(np.random.default_rng(2), 50)
-    moved = draw_tasks(np.random.default_rng(2), 50, offset=1.5)
-    np.testing.assert_array_equal(plain[0], moved[0])
-    signs = (moved[1] - plain[1]) / 1.5
-    np.testing.assert_allclose(abs(signs), 1, atol=1e-12)
-    assert abs(signs.mean()) < 4 / math.sqrt(signs.size)
-    assert all(process.offset == 1.5 for process in moved[2])
 
 
 def test_the_store_knows_what_each_task_is_from(tmp_path: Path) -> None:
     said = write_tasks(tmp_path / "a.h5", (4, 2, 3), seed=5)
-    assert said == ["4/2/3 tasks for training, validation and the test"]
+    assert said[0] == "4/2/3 tasks for training, validation and the test"
     data = SequenceDataModule(tmp_path / "a.h5", text=True, points=GivenPoints(), batch_size=3)
     data.setup()
     assert (data.features, data.context, data.name) == (1, 1, "gaussian_process")
@@ -91,6 +31,33 @@ def test_the_store_knows_what_each_task_is_from(tmp_path: Path) -> None:
         with Store(tmp_path / f"{name}.h5") as store:
             tests.append([store.read(index)[0].tolist() for index in store.indices("test")])
     assert tests[0] == tests[1], "each part is drawn by itself"
+
+
+def test_the_limit_is_what_the_truth_scores_where_it_is_asked(tmp_path: Path) -> None:
+    said = write_tasks(tmp_path / "a.h5", (2, 3, 8), seed=1)
+    data = SequenceDataModule(tmp_path / "a.h5", text=True, points=GivenPoints(), batch_size=5)
+    data.setup()
+    scores = []
+    for batch in data.batches("test"):
+        assert batch.text is not None and batch.start is not None and batch.context is not None
+        rows = zip(decode(batch.text), batch.context, batch.values, batch.start, strict=True)
+        for text, x, y, start in rows:
+            places, values = (part[:, 0].double().numpy() for part in (x, y))
+            mean, variance = predictive(
+                Process.read(text), places[:start], values[:start], places[start:]
+            )
+            scores.append(norm.logpdf(values[start:], mean, np.sqrt(variance)).mean())
+    limit = data.limit("test")
+    assert limit == pytest.approx(-np.mean(scores), rel=1e-9)
+    assert said[1] == f"the processes they were drawn from: {limit:.4f} nats/point (test)"
+    assert data.limit("valid") not in (None, limit) and data.limit("train") is None
+    for other in ({"points": GivenPoints(3, 45)}, {"points": GivenPoints(), "per": "sequence"}, {}):
+        changed = SequenceDataModule(tmp_path / "a.h5", **other)
+        changed.setup()
+        assert changed.limit("test") is None, "a limit of other points"
+    write_tasks(tmp_path / "b.h5", (1, 1, 1), offset=1.0)
+    with Store(tmp_path / "b.h5") as store:
+        assert "limit_test" not in store.attributes
 
 
 def test_the_command_writes_the_same_file_again(
@@ -115,19 +82,3 @@ def test_numbers_that_make_no_sense_are_refused(tmp_path: Path, wrong: dict[str,
     for kernels in ([], ["rbf", "rbf"], ["linear"]):
         with pytest.raises(ValueError, match="expected kernels of .*each once, found"):
             write_tasks(tmp_path / "a.h5", (1, 1, 1), kernels)
-
-
-@pytest.mark.parametrize("text", ["", "rbf", "linear length=1 scale=1", "rbf length=a scale=1"])
-def test_other_texts_are_refused(text: str) -> None:
-    with pytest.raises(ValueError, match="expected the text of a task, such as"):
-        Process.read(text)
-
-
-@pytest.mark.parametrize("kernel", KERNELS)
-def test_texts_are_read_as_they_were_written(kernel: str) -> None:
-    for process in draw_tasks(np.random.default_rng(3), 5, [kernel])[2]:
-        assert Process.read(process.write()) == process
-
-
-def test_examples() -> None:
-    assert doctest.testmod(data_prep.gaussian_process).failed == 0
