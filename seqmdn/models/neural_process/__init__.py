@@ -1,0 +1,13 @@
+"""Neural processes: densities of functions, from a handful of their points."""
+
+from seqmdn.models.neural_process.attention import AttentionEncoder
+from seqmdn.models.neural_process.deep_sets import DeepSetEncoder
+from seqmdn.models.neural_process.encoder import TaskEncoder
+from seqmdn.models.neural_process.transformer import TransformerEncoder
+
+__all__ = [
+    "AttentionEncoder",
+    "DeepSetEncoder",
+    "TaskEncoder",
+    "TransformerEncoder",
+]
