@@ -48,4 +48,4 @@ def waves(count: int, seed: int, length: int = 24, given: tuple[int, int] = (0, 
     x = 4 * torch.rand(count, length, 1, generator=generator) - 2
     phase = 6.3 * torch.rand(count, 1, 1, generator=generator)
     start = torch.randint(given[0], given[1] + 1, (count,), generator=generator)
-    return Batch((3 * x + phase).sin(), torch.full((count,), length), x, start)
+    return Batch((x + phase).sin(), torch.full((count,), length), x, start)
