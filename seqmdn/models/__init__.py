@@ -7,6 +7,7 @@ from seqmdn.models.model import DensityBatch, DensityModel
 from seqmdn.models.neural_process import (
     AttentionEncoder,
     DeepSetEncoder,
+    MixtureProcess,
     NeuralProcess,
     TaskEncoder,
     TransformerEncoder,
@@ -28,6 +29,7 @@ __all__ = [
     "ExactModel",
     "FrameModel",
     "FrameVAE",
+    "MixtureProcess",
     "NeuralProcess",
     "SequenceModel",
     "TaskEncoder",
