@@ -59,10 +59,16 @@ class Transform(nn.Module, ABC):
 class Identity(Transform):
     """Leaves the data as they are.
 
+    Args:
+        features: D, from which every transform is made; here it does not matter.
+
     Example:
         >>> Identity().call_and_ladj(torch.ones(3, 2))[1].tolist()
         [0.0, 0.0, 0.0]
     """
+
+    def __init__(self, features: int | None = None) -> None:
+        super().__init__()
 
     def call_and_ladj(self, y: Tensor, observed: Tensor | None = None) -> tuple[Tensor, Tensor]:
         return (y if observed is None else y.where(observed, 0)), y.new_zeros(y.shape[:-1])

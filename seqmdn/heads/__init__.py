@@ -2,6 +2,7 @@
 
 from seqmdn.heads.autoregressive import AutoregressiveHead
 from seqmdn.heads.discretised import DiscretisedMixtureHead
+from seqmdn.heads.floored import FlooredMixtureHead
 from seqmdn.heads.flow import FlowMixtureHead
 from seqmdn.heads.joint import JointHead
 from seqmdn.heads.mixture import MixtureHead
@@ -12,6 +13,7 @@ from seqmdn.heads.stroke import StrokeHead
 __all__ = [
     "AutoregressiveHead",
     "DiscretisedMixtureHead",
+    "FlooredMixtureHead",
     "FlowMixtureHead",
     "JointHead",
     "MixtureHead",

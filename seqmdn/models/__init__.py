@@ -4,6 +4,14 @@ from seqmdn.models.ensemble import Ensemble
 from seqmdn.models.exact import ExactModel
 from seqmdn.models.frames import FrameModel
 from seqmdn.models.model import DensityBatch, DensityModel
+from seqmdn.models.neural_process import (
+    AttentionEncoder,
+    DeepSetEncoder,
+    MixtureProcess,
+    NeuralProcess,
+    TaskEncoder,
+    TransformerEncoder,
+)
 from seqmdn.models.regression import MDN, conditional
 from seqmdn.models.sequence import SequenceModel
 from seqmdn.models.vae import FrameVAE, encoder_sha256
@@ -13,13 +21,19 @@ from seqmdn.models.world import WorldModel
 __all__ = [
     "MDN",
     "VRNN",
+    "AttentionEncoder",
+    "DeepSetEncoder",
     "DensityBatch",
     "DensityModel",
     "Ensemble",
     "ExactModel",
     "FrameModel",
     "FrameVAE",
+    "MixtureProcess",
+    "NeuralProcess",
     "SequenceModel",
+    "TaskEncoder",
+    "TransformerEncoder",
     "WorldModel",
     "conditional",
     "encoder_sha256",

@@ -7,11 +7,31 @@ from torch import Tensor
 
 from seqmdn.data import Batch
 
-__all__ = ["own_noise", "resample"]
+__all__ = ["own_generators", "own_noise", "resample"]
+
+
+def own_generators(batch: Batch) -> list[torch.Generator]:
+    """Return a generator of each sequence, whose seed is the CRC-32 of its frames.
+
+    What is drawn with it is a function of the sequence alone, and does not depend on its batch.
+
+    Args:
+        batch: B sequences of at most T frames.
+
+    Example:
+        >>> batch = Batch(torch.arange(8.0).reshape(2, 4, 1), torch.tensor([4, 2]))
+        >>> first, second = own_generators(batch)
+        >>> (again,) = own_generators(batch.part(1, 2))
+        >>> torch.equal(torch.rand(3, generator=second), torch.rand(3, generator=again))
+        True
+    """
+    frames, lengths = batch.values.detach().cpu().numpy(), batch.lengths.tolist()
+    seeds = [zlib.crc32(frames[row, :length].tobytes()) for row, length in enumerate(lengths)]
+    return [torch.Generator().manual_seed(seed) for seed in seeds]
 
 
 def own_noise(batch: Batch, draws: int, size: int) -> tuple[Tensor, Tensor]:
-    """Draw random numbers whose seed is a sequence itself, the CRC-32 of its frames.
+    """Draw random numbers whose seed is a sequence itself (:func:`own_generators`).
 
     What they estimate is then a function of the sequence alone: the same in every batch, whatever
     stands beside or behind it, and independent from sequence to sequence.
@@ -34,10 +54,8 @@ def own_noise(batch: Batch, draws: int, size: int) -> tuple[Tensor, Tensor]:
     """
     B, T, _ = batch.values.shape
     normal, uniform = torch.zeros(B, T, draws, size), torch.zeros(B, T)
-    frames, lengths = batch.values.detach().cpu().numpy(), batch.lengths.tolist()
-    for row, length in enumerate(lengths):
-        seed = zlib.crc32(frames[row, :length].tobytes())
-        generator = torch.Generator().manual_seed(seed)
+    pairs = zip(batch.lengths.tolist(), own_generators(batch), strict=True)
+    for row, (length, generator) in enumerate(pairs):
         normal[row, :length] = torch.randn(length, draws, size, generator=generator)
         uniform[row, :length] = torch.rand(length, generator=generator)
     return normal.to(batch.values), uniform.to(batch.values)

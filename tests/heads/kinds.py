@@ -8,7 +8,7 @@ from torch import Tensor, nn
 from torch.distributions import Categorical, MixtureSameFamily, MultivariateNormal, Normal
 
 from seqmdn.flows import MaskedAutoregressive, SplineCoupling
-from seqmdn.heads import AutoregressiveHead, FlowMixtureHead, MixtureHead
+from seqmdn.heads import AutoregressiveHead, FlooredMixtureHead, FlowMixtureHead, MixtureHead
 from tests.contracts import HeadKind
 
 
@@ -16,6 +16,9 @@ def dense(head: nn.Module, h: Tensor, raw: Tensor, y: Tensor) -> Tensor:
     """Builds the density from the projection's numbers, in their order, with torch's own parts."""
 
     def made_positive(free: Tensor) -> Tensor:
+        if isinstance(head, FlooredMixtureHead):
+            deviation = head.narrowest + free.exp().log1p()
+            return head.floor + (1 - head.floor * head.narrowest**2) / deviation**2
         return (free.exp() if head.positive == "exp" else free.exp().log1p()) + head.floor
 
     K, D, batch = head.components, head.features, h.shape[:-1]
@@ -117,6 +120,13 @@ def flow(name: str, **options: object) -> HeadKind:
     return HeadKind(name, partial(FlowMixtureHead, components=3, **options), dense_flow)
 
 
+def floored(name: str, **options: object) -> HeadKind:
+    # Narrow enough for data that are all the same, of which the contract has some.
+    return HeadKind(
+        name, partial(FlooredMixtureHead, components=3, narrowest=1e-3, **options), dense
+    )
+
+
 MIXTURES = [
     mixture("spherical", covariance="spherical"),
     mixture("diagonal"),
@@ -127,6 +137,8 @@ MIXTURES = [
     mixture("factorised", factorised=True),
     mixture("exponential", covariance="lowrank", rank=2, positive="exp"),
     mixture("exponential factorised", factorised=True, positive="exp"),
+    floored("floored"),
+    floored("floored factorised", factorised=True),
 ]
 SPLINES = partial(MaskedAutoregressive, univariate="spline")
 FLOWS = [

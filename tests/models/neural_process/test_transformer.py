@@ -1,0 +1,39 @@
+"""The transformer: which token sees which."""
+
+import torch
+
+from seqmdn.models.neural_process import TransformerEncoder
+from tests.models.neural_process.kinds import D, X, points
+
+
+def test_a_point_that_is_given_is_another_token_than_one_of_output_zero() -> None:
+    encoder = TransformerEncoder(X, D, hidden=8, blocks=1).double()
+    x, _, given, present = points()
+    y = torch.zeros(*x.shape[:2], D).double()
+    h, _ = encoder(x, y, given, present)
+    other, _ = encoder(x, y, given & False, present)
+    assert (h[0, 0] - other[0, 0]).abs().max() > 1e-3
+
+
+def test_given_points_see_each_other_through_all_layers() -> None:
+    x, y, given, present = points()
+    for blocks in (1, 3):
+        encoder = TransformerEncoder(X, D, hidden=8, blocks=blocks).double()
+        y = y.clone().requires_grad_()
+        h, _ = encoder(x, y, given, present)
+        (slope,) = torch.autograd.grad(h[0, 0].sum() + h[0, 6].square().sum(), y)
+        reached = slope.ne(0).any(-1)
+        assert reached[0].tolist() == [True] * 3 + [False] * 4 and not reached[1:].any()
+
+
+def test_where_nothing_is_given_a_point_looks_at_itself() -> None:
+    encoder = TransformerEncoder(X, D, hidden=8, blocks=1).double()
+    x, y, given, present = points()
+    h, _ = encoder(x, y, given, present)
+    x = x[1, :4]
+    token = encoder.tokens(torch.cat((x, x.new_zeros(4, D + 1)), dim=-1))
+    (block,) = encoder.blocks
+    attention = block.attention
+    token = token + attention.output(attention.value(block.before_attention(token)))
+    token = token + block.network(block.before_network(token))
+    torch.testing.assert_close(h[1, :4], encoder.norm(token))
