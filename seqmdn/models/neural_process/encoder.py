@@ -4,7 +4,7 @@ from abc import ABC, abstractmethod
 
 from torch import Tensor, nn
 
-__all__ = ["TaskEncoder", "check_sizes", "mean_of_given", "perceptron"]
+__all__ = ["TaskEncoder", "check_heads", "check_sizes", "mean_of_given", "perceptron"]
 
 
 class TaskEncoder(nn.Module, ABC):
@@ -119,3 +119,17 @@ def check_sizes(**sizes: int) -> None:
     for name, size in sizes.items():
         if size < 1:
             raise ValueError(f"{name} must be at least 1, found {size}")
+
+
+def check_heads(features: int, heads: int) -> None:
+    """Refuse heads of an attention that cannot share its features evenly.
+
+    Raises:
+        ValueError: If they cannot.
+
+    Example:
+        >>> check_heads(features=16, heads=4)
+    """
+    check_sizes(heads=heads)
+    if features % heads:
+        raise ValueError(f"heads must divide the {features} features, found {heads}")

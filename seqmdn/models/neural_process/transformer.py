@@ -2,10 +2,11 @@
 
 import torch
 from torch import Tensor, nn
+from torch.nn import functional as F
 
-from seqmdn.models.neural_process.attention import Attention
 from seqmdn.models.neural_process.encoder import (
     TaskEncoder,
+    check_heads,
     check_sizes,
     mean_of_given,
     perceptron,
@@ -58,34 +59,26 @@ class TransformerEncoder(TaskEncoder):
     ) -> None:
         super().__init__(inputs, outputs)
         check_sizes(hidden=hidden, blocks=blocks, feedforward=feedforward, layers=layers)
+        check_heads(hidden, heads)
+        self.heads = heads
         self.tokens = perceptron(inputs + outputs + 1, hidden, layers, hidden)
-        self.blocks = nn.ModuleList(_Block(hidden, heads, feedforward) for _ in range(blocks))
+        # torch's own stack of them would begin with the same weights in each.
+        self.blocks = nn.ModuleList(
+            nn.TransformerEncoderLayer(
+                hidden, heads, feedforward, 0.0, F.silu, batch_first=True, norm_first=True
+            )
+            for _ in range(blocks)
+        )
         self.norm = nn.LayerNorm(hidden)
         self.nothing = nn.Parameter(torch.randn(hidden) * 0.1)
         self.features = self.task_features = hidden
 
     def _encode(self, x: Tensor, y: Tensor, given: Tensor) -> tuple[Tensor, Tensor]:
         itself = torch.eye(x.shape[1], dtype=torch.bool, device=x.device)
-        seen = given.unsqueeze(1) | itself  # (B, T, T)
+        hidden = ~(given.unsqueeze(1) | itself)  # (B, T, T)
+        hidden = hidden.repeat_interleave(self.heads, dim=0)  # (B A, T, T)
         h = self.tokens(torch.cat((x, y, given.unsqueeze(-1).to(x)), dim=-1))
         for block in self.blocks:
-            h = block(h, seen)
+            h = block(h, src_mask=hidden)
         h = self.norm(h)
         return h, mean_of_given(h, given, self.nothing)
-
-
-class _Block(nn.Module):
-    """Attention and a network, each behind a normalisation and beside what it adds to."""
-
-    def __init__(self, features: int, heads: int, feedforward: int) -> None:
-        super().__init__()
-        self.before_attention = nn.LayerNorm(features)
-        self.attention = Attention(features, heads)
-        self.before_network = nn.LayerNorm(features)
-        self.network = perceptron(features, feedforward, 1, features)
-
-    def forward(self, h: Tensor, seen: Tensor) -> Tensor:
-        tokens = self.before_attention(h)
-        h = h + self.attention(tokens, tokens, None, seen)
-        h = h + self.network(self.before_network(h))
-        return h

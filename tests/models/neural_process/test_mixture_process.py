@@ -249,7 +249,7 @@ def test_a_short_training_ends_better_than_it_began(options: dict[str, Any]) -> 
     model = MixtureProcess(1, 1, encoder, head, **options)
     train, test = waves(64, seed=1), waves(64, seed=2)
     model.initialise(train.values.flatten(0, 1), train.context.flatten(0, 1))
-    optimiser = torch.optim.Adam(model.parameters(), lr=3e-3)
+    optimiser = torch.optim.Adam(model.parameters(), lr=1e-2)
     with torch.no_grad():
         before = model.log_prob(test).sum() / test.frames().sum()
     for step in range(40):

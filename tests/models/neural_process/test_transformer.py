@@ -33,7 +33,14 @@ def test_where_nothing_is_given_a_point_looks_at_itself() -> None:
     x = x[1, :4]
     token = encoder.tokens(torch.cat((x, x.new_zeros(4, D + 1)), dim=-1))
     (block,) = encoder.blocks
-    attention = block.attention
-    token = token + attention.output(attention.value(block.before_attention(token)))
-    token = token + block.network(block.before_network(token))
+    # Attention to oneself alone is the value, whatever query and key are.
+    attention, size = block.self_attn, encoder.features
+    value = block.norm1(token) @ attention.in_proj_weight[2 * size :].T
+    token = token + attention.out_proj(value + attention.in_proj_bias[2 * size :])
+    token = token + block.linear2(block.activation(block.linear1(block.norm2(token))))
     torch.testing.assert_close(h[1, :4], encoder.norm(token))
+
+
+def test_layers_begin_apart() -> None:
+    one, other = TransformerEncoder(X, D, hidden=8, blocks=2).blocks
+    assert (one.linear1.weight - other.linear1.weight).any()
