@@ -79,7 +79,7 @@ def write_tasks(
         licence="none needed: random numbers",
         command=f"python -m data_prep.gaussian_process {' '.join(words)} "
         f"--kernels {' '.join(kernels)} --offset {offset:g} --seed {seed}",
-        attributes={"seed": seed, "split_by": "draw", "sequence": "task", "kind": "points"},
+        attributes={"seed": seed, "split_by": "draw", "sequence": "task"},
     )
     index, limits = 0, {"limit_points": str(RULE)}
     with writer:

@@ -10,6 +10,7 @@ import pytest
 import yaml
 
 from data_prep import accent, blizzard, iam_ondb, timit
+from data_prep.gaussian_process import write_tasks
 from seqmdn.cli import main
 from seqmdn.compare import markdown_table, recipe_models
 from seqmdn.comparison import grid_tables
@@ -55,6 +56,7 @@ STORES = {
     "super_mario": "super_mario_latents",
 }
 OF_FRAMES = {"car_racing_frames"}  # models of single frames, without a backbone and a head
+OF_TASKS = {recipe.name for recipe in RECIPES if recipe.parent.name == "neural_process"}
 OF_ROWS = {recipe.name for recipe in RECIPES if recipe.parent.name == "regression"}
 
 
@@ -118,8 +120,11 @@ def test_fits_evaluates_and_samples(
     run = tmp_path / "run"
     files = ["-c", f"{folder}/base.yaml", "-c", f"{folder}/{model}.yaml"]
     small = ["--trainer.max_steps", "2", "--trainer.val_check_interval", "2"]
+    if recipe.name in OF_TASKS and not store.exists():
+        write_tasks(store, tuple(FEW.values()))
     hidden = "[8]" if recipe.name in OF_ROWS else "8"
-    size = ["--model.width", "2"] if of_frames else ["--model.backbone.hidden", hidden]
+    part = "encoder" if recipe.name in OF_TASKS else "backbone"
+    size = ["--model.width", "2"] if of_frames else [f"--model.{part}.hidden", hidden]
     small += [*size, "--data.batch_size", "4"]
     main(["fit", *files, *small, "--out", str(run), "--debug"])
     main(["evaluate", str(run), "--split", "valid", "--debug"])
@@ -140,6 +145,10 @@ def test_base_and_models_split_the_configuration(recipe: Path) -> None:
         del keys[1 : 1 + of_another_kind]
         if recipe.name in OF_FRAMES:
             assert set(yaml.safe_load(text)) == {"model"}
+            continue
+        if recipe.name in OF_TASKS:  # what is given, and how a task's weights are found, as well
+            own = {"encoder", "head", "weights", "proposal", "control_variate"}
+            assert keys[:2] == ["model", "init_args"] and "head" in keys and set(keys[2:]) <= own
             continue
         assert keys == ["model", "init_args", "head"], f"{model}.yaml holds more than a head"
 
