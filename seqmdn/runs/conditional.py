@@ -62,7 +62,7 @@ def look_conditional(run: Run, points: int = 200, split: str = "test") -> Condit
     if points < 2:
         raise ValueError(f"expected 2 points or more, found {points}")
     indices = data.store.indices(split)
-    batch = data.sequences(split, range(len(indices)))
+    batch = data.sequences(split, indices)
     assert batch.context is not None
     present = batch.present()
     rows = torch.stack((batch.context[present][:, 0], batch.values[present][:, 0]), dim=1)

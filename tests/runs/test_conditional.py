@@ -61,6 +61,14 @@ def test_the_density_integrates_to_1_at_each_input(source: Path) -> None:
     assert (found.names, found.unit) == (("x", "y"), "m")
 
 
+def test_rows_are_those_of_the_split(source: Path) -> None:
+    run = load_run(source)
+    for split, count in {"test": 100, "valid": 100, "train": 400}.items():
+        rows = look_conditional(run, points=2, split=split).rows
+        expected = torch.cat([batch.values[:, 0] for batch in run.data.batches(split)])
+        assert len(rows) == count and torch.equal(rows[:, 1:], expected)
+
+
 def test_both_branches_have_a_mode_at_each_input(source: Path) -> None:
     found = look_conditional(load_run(source), points=5)
     assert found.modes is not None
