@@ -7,7 +7,7 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
-from seqmdn.cli.show import show_conditional, show_frames, show_surprise
+from seqmdn.cli.show import show_conditional, show_frames, show_functions, show_surprise
 from seqmdn.cli.words import command_parser, counting
 from seqmdn.data import decode
 from seqmdn.data.sound import PAUSE, save_sound, sound_form
@@ -85,12 +85,16 @@ def sample_command(words: list[str]) -> None:
     parser.add_argument("--temperature", type=float, help="all of them at once")
     parser.add_argument(
         "--show",
-        choices=["drawn", "attention", "density", "conditional", "reconstructed", "surprise"],
+        choices=[
+            *("drawn", "attention", "density", "conditional", "functions", "reconstructed"),
+            "surprise",
+        ],
         default="drawn",
         help="what is drawn; or of strokes, in .png or .svg, of the first one the weights of the "
         "text's characters, or the density of each point given those before; or of a regression "
-        "the density of its target along its input; or of the frames of "
-        "an autoencoder real ones and their reconstructions; or of images how many nats the model "
+        "the density of its target along its input; or of functions theirs along their input, "
+        "given some of their points; or of the frames of an autoencoder real ones and their "
+        "reconstructions; or of images how many nats the model "
         "needs for each pixel of real ones",
     )
     parser.add_argument(
@@ -108,6 +112,9 @@ def sample_command(words: list[str]) -> None:
         return
     if options.show == "conditional":
         show_conditional(options, parser, run)
+        return
+    if options.show == "functions":
+        show_functions(options, parser, run)
         return
     style = None if options.style is None else read_style(run, options.style, options.split)
     check_ending(options.out, run.data.store)

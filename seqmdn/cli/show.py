@@ -3,16 +3,17 @@
 import argparse
 
 from seqmdn.export import save_single_frames
-from seqmdn.plotting import check_ending, save_conditional, save_surprise
+from seqmdn.plotting import check_ending, save_conditional, save_functions, save_surprise
 from seqmdn.runs import (
     Run,
     draw_frames,
     look_conditional,
+    look_functions,
     look_surprise,
     reconstruct_frames,
 )
 
-__all__ = ["show_conditional", "show_frames", "show_surprise"]
+__all__ = ["show_conditional", "show_frames", "show_functions", "show_surprise"]
 
 
 def show_frames(options: argparse.Namespace, parser: argparse.ArgumentParser, run: Run) -> None:
@@ -77,6 +78,29 @@ def show_conditional(
         modes=found.modes,
     )
     print(f"density along {len(found.x)} inputs: {options.out}")
+
+
+def show_functions(options: argparse.Namespace, parser: argparse.ArgumentParser, run: Run) -> None:
+    """Show the densities of functions along their input, given some of their points."""
+    check_ending(options.out)
+    if others := _others(options, parser, {"run", "out", "split", "show", "data", "num"}):
+        raise ValueError(
+            f"expected no {others[0]} where functions are shown, found it: leave it out"
+        )
+    found = look_functions(run, options.num, split=options.split)
+    save_functions(
+        options.out,
+        found.x,
+        found.y,
+        found.density,
+        found.given,
+        found.asked,
+        found.names,
+        found.unit,
+        f"{options.run.resolve().name}: density of {found.names[1]} along {found.names[0]}, given "
+        "some points, relative to the highest of each",
+    )
+    print(f"densities of {options.num} functions: {options.out}")
 
 
 def _others(

@@ -37,6 +37,7 @@ __all__ = [
     "pareto_figure",
     "save_attention",
     "save_conditional",
+    "save_functions",
     "save_film",
     "save_frames",
     "save_futures",
@@ -64,6 +65,7 @@ from seqmdn.plotting.conditional import save_conditional
 from seqmdn.plotting.curves import CurveSummary, curves_figure
 from seqmdn.plotting.film import save_film
 from seqmdn.plotting.frames import save_frames
+from seqmdn.plotting.functions import save_functions
 from seqmdn.plotting.futures import save_futures
 from seqmdn.plotting.horizons import save_horizons
 from seqmdn.plotting.page import check_ending

@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
-__all__ = ["save_conditional"]
+__all__ = ["save_conditional", "shade"]
 
 import os
 
 import numpy as np
 import numpy.typing as npt
+from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
 from seqmdn.plotting.page import INK, check_ending, colour, style, write
@@ -53,15 +54,11 @@ def save_conditional(
         raise ValueError(
             f"expected a density of shape ({len(across)}, {len(up)}), found {values.shape}"
         )
-    shades = values / np.maximum(values.max(1, keepdims=True), np.finfo(np.float64).tiny)
     points = np.asarray(rows, np.float64)
     with style():
         figure = Figure(figsize=(7.0, 4.4), layout="constrained")
         axes = figure.subplots()
-        extent = (across[0], across[-1], up[0], up[-1])
-        axes.imshow(
-            shades.T, origin="lower", extent=extent, aspect="auto", cmap="Blues", vmin=0, vmax=1.3
-        )
+        shade(axes, across, up, values)
         axes.plot(*points.T, ".", color=INK, markersize=1.5, alpha=0.35, label="real rows")
         if modes is not None:
             places = np.asarray(modes, np.float64)
@@ -69,7 +66,22 @@ def save_conditional(
         if mean is not None:
             axes.plot(across, np.asarray(mean), color=colour(2), linewidth=1.2, label="mean")
         unit = f", {unit}" if unit else ""
-        axes.set(xlim=extent[:2], ylim=extent[2:], xlabel=names[0], ylabel=f"{names[1]}{unit}")
+        axes.set(xlabel=names[0], ylabel=f"{names[1]}{unit}")
         axes.legend(frameon=True, framealpha=0.85, fontsize=8, markerscale=4, loc="best")
         figure.suptitle(title, fontsize=9, x=0.01, ha="left")
         write(figure, path)
+
+
+def shade(
+    axes: Axes,
+    x: npt.NDArray[np.float64],
+    y: npt.NDArray[np.float64],
+    density: npt.NDArray[np.float64],
+) -> None:
+    """Draw a density (P, Q) along x (P,) as shades, relative to the highest of each x."""
+    shades = density / np.maximum(density.max(1, keepdims=True), np.finfo(np.float64).tiny)
+    extent = (x[0], x[-1], y[0], y[-1])
+    axes.imshow(
+        shades.T, origin="lower", extent=extent, aspect="auto", cmap="Blues", vmin=0, vmax=1.3
+    )
+    axes.set(xlim=extent[:2], ylim=extent[2:])

@@ -14,6 +14,7 @@ from seqmdn.runs.drawing import Stream, draw, stream_draws
 from seqmdn.runs.encoding import encode_frames
 from seqmdn.runs.fitting import Interrupted, Report, fit
 from seqmdn.runs.frames import draw_frames, reconstruct_frames, require_vae
+from seqmdn.runs.functions import Functions, look_functions
 from seqmdn.runs.looking import Writing, look_along
 from seqmdn.runs.run import Run, load_run, origin_of_checkpoint
 from seqmdn.runs.scoring import device_name, evaluate, score, versions
@@ -24,6 +25,7 @@ from seqmdn.runs.worst import Scored
 
 __all__ = [
     "Conditional",
+    "Functions",
     "Diagnostics",
     "Interrupted",
     "Report",
@@ -45,6 +47,7 @@ __all__ = [
     "load_run",
     "look_along",
     "look_conditional",
+    "look_functions",
     "look_surprise",
     "loss_curve",
     "origin_of_checkpoint",
