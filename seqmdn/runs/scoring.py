@@ -100,6 +100,10 @@ def score(
             name: _likelihood(run, split, device, bound)[0]
             for name, bound in model.bounds().items()
         }
+        if run.data.points is not None:  # what is known of each point is no limit of all together
+            for other in others.values():
+                other.pop("limit", None)
+                other.pop("gap_to_limit", None)
         if dequantise is not None:
             name = f"dequantised, {dequantise} draw{'s' if dequantise > 1 else ''}"
             others[name] = _likelihood(run, split, device, model.log_prob, dequantise)[0]

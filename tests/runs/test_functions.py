@@ -1,5 +1,6 @@
 """Densities of functions along their input: whose points are given, and what they integrate to."""
 
+import json
 from pathlib import Path
 
 import pytest
@@ -28,7 +29,7 @@ def source(tmp_path_factory: pytest.TempPathFactory) -> Path:
             },
         },
         "model": {
-            "class_path": "seqmdn.models.NeuralProcess",
+            "class_path": "seqmdn.models.MixtureProcess",
             "init_args": {
                 "encoder": {
                     "class_path": "seqmdn.models.AttentionEncoder",
@@ -77,6 +78,13 @@ def test_densities_are_the_models_given_the_points(source: Path) -> None:
         expected = density.log_prob(batch.values)[0, batch.start[0] + near].exp()
     place = (found.y - asked[near, 1]).abs().argmin()
     assert found.density[0, 3, place].item() == pytest.approx(expected.item(), rel=0.05)
+
+
+def test_the_truth_of_points_is_no_limit_of_all_together(source: Path) -> None:
+    found = json.loads((source / "metrics.json").read_text())
+    assert found["gap_to_limit"] == pytest.approx(found["nll"] - found["limit"])
+    (joint,) = found["bounds"].values()
+    assert "limit" not in joint and "gap_to_limit" not in joint and joint["nll"] != found["nll"]
 
 
 def test_the_command_writes_the_picture(
