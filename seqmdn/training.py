@@ -89,7 +89,8 @@ class DensityModule(LightningModule):
                 f"the loss at step {self.global_step} is {loss.item()}: lower the learning rate, "
                 "clip gradients (--trainer.gradient_clip_val 1) or look for outliers in the data"
             )
-        self.log("train/loss", loss, batch_size=len(batch.frames()))
+        for name, value in {"loss": loss, **self.model.logged()}.items():
+            self.log(f"train/{name}", value, batch_size=len(batch.frames()))
         return loss
 
     def validation_step(self, batch: DensityBatch, index: int) -> None:

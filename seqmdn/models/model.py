@@ -51,6 +51,10 @@ class DensityModel(nn.Module, ABC):
         """
         return {}
 
+    def logged(self) -> dict[str, Tensor]:
+        """Return scalars of the last loss that are worth a curve, by their names."""
+        return {}
+
     def initialise(self, values: Tensor, context: Tensor | None = None) -> None:
         """Look at training frames ``(N, D)``, in the data's units, before training begins.
 

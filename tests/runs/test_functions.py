@@ -1,5 +1,6 @@
 """Densities of functions along their input: whose points are given, and what they integrate to."""
 
+import csv
 import json
 from pathlib import Path
 
@@ -78,6 +79,13 @@ def test_densities_are_the_models_given_the_points(source: Path) -> None:
         expected = density.log_prob(batch.values)[0, batch.start[0] + near].exp()
     place = (found.y - asked[near, 1]).abs().argmin()
     assert found.density[0, 3, place].item() == pytest.approx(expected.item(), rel=0.05)
+
+
+def test_what_the_weights_rest_on_is_logged(source: Path) -> None:
+    (log,) = (source / "logs").rglob("metrics.csv")
+    with log.open() as file:
+        (row,) = [row for row in csv.DictReader(file) if row["train/effective draws"]]
+    assert 1 <= float(row["train/effective draws"]) <= 32 and float(row["train/concentration"]) > 0
 
 
 def test_the_truth_of_points_is_no_limit_of_all_together(source: Path) -> None:

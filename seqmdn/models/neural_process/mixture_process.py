@@ -202,6 +202,10 @@ class MixtureProcess(NeuralProcess):
         log_likelihood = task_log_likelihood(found.log_z, log_experts, mask)
         return importance_bound(log_likelihood, found.log_ratio)
 
+    def logged(self) -> dict[str, Tensor]:
+        found = {"effective draws": self.effective, "concentration": self.concentration}
+        return {name: each.mean() for name, each in found.items() if each is not None}
+
     def bounds(self) -> dict[str, Callable[[Batch], Tensor]]:
         if self.weights in ("uniform", "deterministic"):
             return {}

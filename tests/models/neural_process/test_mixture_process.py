@@ -100,8 +100,10 @@ def test_what_can_be_logged_is_there_after_a_loss(weights: str) -> None:
     if model.effective is not None:
         assert model.effective.shape == (3,) and not model.effective.requires_grad
         assert (model.effective >= 1).all() and (model.effective <= 8).all()
+        assert model.logged()["effective draws"] == model.effective.mean()
     if model.concentration is not None:
         assert model.concentration.shape == (3,) and not model.concentration.requires_grad
+    assert len(model.logged()) == (model.effective is not None) + (model.concentration is not None)
     assert set(model.bounds()) == ({"joint, 8 draws"} if model.concentration is not None else set())
     assert_state_is_complete(model)
     fresh = MixtureProcess(D, X, ENCODERS["attention"], FULL, weights).double()
