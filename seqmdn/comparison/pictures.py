@@ -138,6 +138,8 @@ def _draw_page(tasks: Sequence[Task], result: Mapping[str, Any], path: Path) -> 
     length = int(real.lengths.max())
     if first.store.attributes.get("kind") != "image":  # of which a part is none
         length = min(_LONGEST, length)
+    # Of a row of a table, or of points in any order, lines show nothing.
+    sequences = length > 1 and first.points is None
     for name, entry in result["models"].items():
         runs = [task for task in tasks if task.model == name]
         shown = {
@@ -146,8 +148,9 @@ def _draw_page(tasks: Sequence[Task], result: Mapping[str, Any], path: Path) -> 
             "curve": [learning_curve(task.out) for task in runs],
         }
         try:
-            drawn, _ = draw(load_run(runs[0].out), num=_SHOWN, length=length)
-            shown["samples"] = drawn.values.cpu().numpy()
+            if sequences:
+                drawn, _ = draw(load_run(runs[0].out), num=_SHOWN, length=length)
+                shown["samples"] = drawn.values.cpu().numpy()
         except FloatingPointError:
             ran_away.append(name)
         summaries[label(name, entry)] = shown
@@ -156,7 +159,7 @@ def _draw_page(tasks: Sequence[Task], result: Mapping[str, Any], path: Path) -> 
         path,
         summaries,
         unit=result["unit"],
-        real=real.values[:, :length].numpy(),
+        real=real.values[:, :length].numpy() if sequences else None,
         real_lengths=real.lengths.clamp(max=length).numpy(),
         attributes=first.store.attributes,
         limit=result.get("limit"),

@@ -13,6 +13,7 @@ from seqmdn.comparison import Task, pictures, summarise, time_drawing
 from seqmdn.runs import learning_clock, learning_curve, load_run
 from tests.comparison.runs import runs_of
 from tests.images import HEIGHT, WIDTH, train_images, write_images
+from tests.runs.test_conditional import write_run
 from tests.small import metrics
 
 
@@ -80,6 +81,16 @@ def test_images_are_shown_whole_however_many_frames_they_are(
     models, options = shown["compare.png"]
     assert models["rmdn"]["samples"].shape == options["real"].shape == (12, HEIGHT, WIDTH)
     assert (options["real_lengths"] == HEIGHT).all()
+
+
+def test_rows_of_a_table_are_not_drawn_as_sequences(
+    tmp_path: Path, shown: dict[str, tuple[Any, ...]]
+) -> None:
+    task = Task("mdn", 0, (), write_run(tmp_path))
+    result = summarise(Path("recipe"), {task: metrics(task.out)}, "")
+    pictures.draw_comparison([task], result, tmp_path)
+    models, options = shown["compare.png"]
+    assert "samples" not in models["mdn"] and options["real"] is None and models["mdn"]["curve"]
 
 
 def test_cells_have_the_errors_of_their_differences(
