@@ -1,4 +1,6 @@
-"""Print how far neural processes are from the truth, kernel by kernel: `python oracle.py RESULTS`.
+"""Print how far neural processes are from the truth, kernel by kernel.
+
+    python -m recipes.neural_process.oracle RESULTS
 
 RESULTS is the folder that `seqmdn compare` wrote of tasks from Gaussian processes. The truth is the
 exact density of each point that is asked for, given the others, under the process that its task was
