@@ -135,7 +135,7 @@ def two_experts(**options: Any) -> tuple[MixtureProcess, Batch, torch.Tensor]:
     batch = tasks(unit=2.0)
     with torch.no_grad():
         assert model.gate is not None
-        model.gate.network[-1].weight.mul_(30)  # that what is given makes a difference
+        model.gate.network[-1].weight.mul_(4)  # that what is given makes a difference
         seen = model.see(batch)
         h, gated = model._known(*model._points(batch, seen))
         experts = model.head.densities(h).log_prob(seen.z.unsqueeze(-2))
