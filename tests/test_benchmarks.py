@@ -237,13 +237,22 @@ def test_squared_errors_are_of_the_same_lstm_and_of_rows_not_seen() -> None:
     plain.guess(rows)[:, 5].sum().backward()
     assert rows.grad is not None and rows.grad[:, :5].abs().sum() > 0
     assert not rows.grad[:, 5:].any()
-    ours, theirs = pixels.training(model)
+    ours, theirs = pixels.training(model, plain)
     before = model.head.projection.weight.clone()
     ours(), theirs()
     assert not torch.equal(model.head.projection.weight, before)
 
 
+def test_another_squared_error_is_as_large_as_the_model() -> None:
+    model = pixels.recipe("frmdn_maf")
+    large = pixels.as_large(model)
+    wider = pixels.SquaredError(model, large.layers.hidden_size + 1)
+    count = pixels.parameters(model)
+    assert pixels.parameters(large) <= count < pixels.parameters(wider)
+
+
 def test_images_of_a_second_count_up() -> None:
-    found = pixels.line("rmdn", Comparison(0.128, 0.064, 0.128, 0.064, 0.5, 0.4))
-    assert found == "| rmdn | 128 | 500 | 1000 | 2.00 | 2.50 | ≤ 1.5 |"
+    same = Comparison(0.128, 0.064, 0.128, 0.064, 0.5, 0.4)
+    found = pixels.line("rmdn", 1234, same, Comparison(0.128, 0.1, 0.128, 0.1, 0.8, 0.625))
+    assert found == "| rmdn | 1,234 | 128 | 500 | 2.00 | 2.50 | 1.25 | 1.60 | ≤ 1.5 |"
     assert found.count("|") == pixels.STEPS.count("|")

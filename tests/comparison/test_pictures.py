@@ -86,7 +86,7 @@ def test_images_are_shown_whole_however_many_frames_they_are(
 def test_rows_of_a_table_are_not_drawn_as_sequences(
     tmp_path: Path, shown: dict[str, tuple[Any, ...]]
 ) -> None:
-    task = Task("mdn", 0, (), write_run(tmp_path))
+    task = Task("mdn", 0, (), write_run(tmp_path, steps=4))
     result = summarise(Path("recipe"), {task: metrics(task.out)}, "")
     pictures.draw_comparison([task], result, tmp_path)
     models, options = shown["compare.png"]

@@ -30,7 +30,7 @@ def test_contract(kind: HeadKind, check: str) -> None:
 
 @pytest.mark.parametrize("conditional", [False, True])
 @pytest.mark.parametrize("flow", [AffineCoupling, SplineCoupling, MaskedAutoregressive, SPLINES])
-@pytest.mark.parametrize("kind", MIXTURES, ids=str)
+@pytest.mark.parametrize("kind", [k for k in MIXTURES if k.make.func is MixtureHead], ids=str)
 def test_a_flow_head_begins_as_the_mixture(
     kind: HeadKind, flow: type[nn.Module], conditional: bool
 ) -> None:

@@ -15,7 +15,7 @@ from seqmdn.distributions import LowRankPrecisionNormal, Mixture
 from seqmdn.runs import distinct_modes, load_run, look_conditional
 
 
-def write_run(folder: Path, inputs: int = 1) -> Path:
+def write_run(folder: Path, inputs: int = 1, steps: int = 200) -> Path:
     """Train on y = +-(10 x + 10) + noise."""
     rng = np.random.default_rng(0)
     x = rng.uniform(0, 1, (600, inputs))
@@ -38,7 +38,7 @@ def write_run(folder: Path, inputs: int = 1) -> Path:
             },
         },
         "training": {"optimizer": {"class_path": "torch.optim.Adam", "init_args": {"lr": 0.01}}},
-        "trainer": {"max_steps": 200},
+        "trainer": {"max_steps": steps},
     }
     (folder / "base.yaml").write_text(yaml.safe_dump(config))
     main(["fit", "-c", str(folder / "base.yaml"), "--out", str(folder / "run")])
@@ -91,7 +91,7 @@ def test_the_command_writes_the_picture(
 
 
 def test_two_inputs_are_refused(tmp_path: Path) -> None:
-    run = load_run(write_run(tmp_path, inputs=2))
+    run = load_run(write_run(tmp_path, inputs=2, steps=1))
     with pytest.raises(ValueError, match="one target on one input, found a MDN of 1 .* 2 inputs"):
         look_conditional(run)
 

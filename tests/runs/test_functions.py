@@ -112,4 +112,4 @@ def test_what_is_no_function_is_refused(source: Path, tmp_path: Path) -> None:
     with pytest.raises(ValueError, match="of the 5 of split 'test' .*found 6 and 200"):
         look_functions(load_run(source), 6)
     with pytest.raises(ValueError, match="expected a neural process of one output .*found a MDN"):
-        look_functions(load_run(write_run(tmp_path)), 1)
+        look_functions(load_run(write_run(tmp_path, steps=1)), 1)
