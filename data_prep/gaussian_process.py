@@ -30,7 +30,7 @@ from pathlib import Path
 import numpy as np
 from numpy.typing import NDArray
 
-from data_prep.processes import KERNELS, POINTS, Process, draw_tasks, predictive
+from data_prep.processes import KERNELS, POINTS, Process, draw_tasks, log_density
 from seqmdn.data import SPLITS, GivenPoints, Store, StoreWriter
 
 COUNTS = (48_000, 600, 3_000)  # tasks for training, validation and the test
@@ -127,9 +127,7 @@ def main(arguments: list[str] | None = None) -> None:
 def _score(process: Process, x: Array, y: Array, order: NDArray[np.int64], given: int) -> float:
     """Gives the mean log-density of the points that are asked for, at what the store holds."""
     x, y = (part.astype(np.float32).astype(np.float64)[order] for part in (x, y))
-    mean, variance = predictive(process, x[:given], y[:given], x[given:])
-    square = (y[given:] - mean) ** 2 / variance
-    return -0.5 * float(np.mean(square + np.log(2 * np.pi * variance)))
+    return float(log_density(process, x, y, given).mean())
 
 
 if __name__ == "__main__":

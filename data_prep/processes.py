@@ -11,7 +11,7 @@ Gaussian Processes for Machine Learning (Rasmussen, Williams, 2006), for kernels
 
 from __future__ import annotations
 
-__all__ = ["KERNELS", "NOISE", "POINTS", "Process", "draw_tasks", "predictive"]
+__all__ = ["KERNELS", "NOISE", "POINTS", "Process", "draw_tasks", "log_density", "predictive"]
 
 from collections.abc import Sequence
 from typing import NamedTuple, Self
@@ -136,6 +136,20 @@ def predictive(process: Process, given: Array, values: Array, asked: Array) -> t
     weights = np.linalg.solve(known, between)  # (C, M)
     variance = process.scale**2 + NOISE**2 - (weights * between).sum(axis=0)
     return weights.T @ values, variance
+
+
+def log_density(process: Process, x: Array, y: Array, given: int) -> Array:  # (T - given,)
+    """Gives the log-density of each point behind the first ones, which are given, in nats.
+
+    Args:
+        process: What the task is drawn from.
+        x: Places (T,).
+        y: Values (T,).
+        given: How many points are given.
+    """
+    mean, variance = predictive(process, x[:given], y[:given], x[given:])
+    square = (y[given:] - mean) ** 2 / variance
+    return np.asarray(-0.5 * (square + np.log(2 * np.pi * variance)))
 
 
 def _kernel(kernel: str, apart: Array, length: Array, scale: Array, period: Array) -> Array:

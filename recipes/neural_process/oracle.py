@@ -16,7 +16,7 @@ from pathlib import Path
 import numpy as np
 from numpy.typing import NDArray
 
-from data_prep.processes import Process, predictive
+from data_prep.processes import Process, log_density
 from seqmdn.comparison import read_frames
 from seqmdn.runs import load_run
 
@@ -33,9 +33,7 @@ def truth(run: Path) -> tuple[NDArray[np.float64], list[str]]:
         for x, y, start in zip(batch.context, batch.values, batch.start.tolist(), strict=True):
             process = Process.read(data.store.text(next(indices)) or "")
             places, values = (part[:, 0].double().numpy() for part in (x, y))
-            mean, variance = predictive(process, places[:start], values[:start], places[start:])
-            square = (values[start:] - mean) ** 2 / variance
-            scores.append(0.5 * np.mean(square + np.log(2 * np.pi * variance)))
+            scores.append(-log_density(process, places, values, start).mean())
             kernels.append(process.kernel)
     return np.array(scores), kernels
 
