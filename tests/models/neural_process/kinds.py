@@ -19,7 +19,12 @@ ENCODERS: dict[str, Callable[[int, int], TaskEncoder]] = {
     "attention": partial(AttentionEncoder, hidden=16, layers=1),
     "self-attention": partial(AttentionEncoder, hidden=16, layers=1, self_attention=1),
     "transformer": partial(TransformerEncoder, hidden=16, blocks=2, feedforward=16, layers=1),
+    "differences": partial(
+        TransformerEncoder, hidden=16, blocks=2, feedforward=16, layers=1, waves=5, frequency=4.0
+    ),
 }
+# What these say of an x where nothing is given is the same for all x.
+STATIONARY = {"differences"}
 X, D = 2, 3
 LENGTHS, GIVEN = [7, 4, 5], [3, 0, 1]
 
