@@ -12,7 +12,8 @@ points, the context says where.
   validation and test tasks is in the attributes ``limit_valid`` and ``limit_test``, in nats a
   point: the mean over tasks of each one's mean over the points that are asked for.
 - **Two branches.** With ``--offset a``, each point is a above or below the function, one as likely
-  as the other: no single Gaussian is near the density of such a point.
+  as the other: no single Gaussian is near the density of such a point. Then the limit is the
+  density for who is told on which side each given point is: a bound that nobody may reach.
 
     python -m data_prep.gaussian_process --out data/gaussian_process.h5
     python -m data_prep.gaussian_process --kernels rbf --offset 1 --out data/bimodal.h5
@@ -87,19 +88,20 @@ def write_tasks(
             rng, scores = np.random.default_rng([seed, number]), []
             for first in range(0, count, _AT_ONCE):
                 drawn = draw_tasks(rng, min(_AT_ONCE, count - first), kernels, offset)
-                for x, y, process in zip(*drawn, strict=True):
+                for x, y, process, signs in zip(*drawn, strict=True):
                     writer.append(y[:, None], split, x[:, None], process.write())
-                    if split != "train" and not offset:
-                        scores.append(_score(process, x, y, *RULE.scored(split, index, POINTS)))
+                    if split != "train":
+                        asked = RULE.scored(split, index, POINTS)
+                        scores.append(_score(process, x, y, signs, *asked))
                     index += 1
             if scores:
                 limits[f"limit_{split}"] = -float(np.mean(scores))
         writer.add_attributes(limits)
-    said = "/".join(map(str, counts)) + " tasks for training, validation and the test"
-    if offset:
-        return [said]
-    limit = limits["limit_test"]
-    return [said, f"the processes they were drawn from: {limit:.4f} nats/point (test)"]
+    told = ", told on which side given points are" if offset else ""
+    return [
+        "/".join(map(str, counts)) + " tasks for training, validation and the test",
+        f"the processes they were drawn from{told}: {limits['limit_test']:.4f} nats/point (test)",
+    ]
 
 
 def main(arguments: list[str] | None = None) -> None:
@@ -124,10 +126,12 @@ def main(arguments: list[str] | None = None) -> None:
     print("\n".join([*said, f"wrote {Store(options.out)}"]))
 
 
-def _score(process: Process, x: Array, y: Array, order: NDArray[np.int64], given: int) -> float:
+def _score(
+    process: Process, x: Array, y: Array, signs: Array, order: NDArray[np.int64], given: int
+) -> float:
     """Gives the mean log-density of the points that are asked for, at what the store holds."""
     x, y = (part.astype(np.float32).astype(np.float64)[order] for part in (x, y))
-    return float(log_density(process, x, y, given).mean())
+    return float(log_density(process, x, y, given, signs[order]).mean())
 
 
 if __name__ == "__main__":

@@ -77,14 +77,14 @@ class Process(NamedTuple):
 
 def draw_tasks(
     rng: np.random.Generator, count: int, kernels: Sequence[str] = KERNELS, offset: float = 0.0
-) -> tuple[Array, Array, list[Process]]:
-    """Draws tasks: places (N, 64), values (N, 64), and what each is drawn from.
+) -> tuple[Array, Array, list[Process], Array]:
+    """Draws tasks: places (N, 64), values (N, 64), what each is drawn from, and signs (N, 64).
 
     Args:
         rng: Where chance comes from.
         count: N.
         kernels: One of these for each task, all as likely.
-        offset: How far a point is above or below the function.
+        offset: How far a point is above or below the function, as its sign of 1 or -1 says.
     """
     x = rng.uniform(-REACH, REACH, (count, POINTS))
     numbers = [rng.uniform(*bounds, count) for bounds in (LENGTHS, SCALES, PERIODS)]
@@ -97,13 +97,13 @@ def draw_tasks(
         whole[own] = _kernel(kernel, apart[own], length[own], scale[own], period[own])
     root = np.linalg.cholesky(whole + NOISE**2 * np.eye(POINTS))
     y = (root @ rng.standard_normal((count, POINTS, 1)))[..., 0]
-    y += offset * rng.choice((-1.0, 1.0), y.shape)
+    signs = rng.choice((-1.0, 1.0), y.shape)
     rows = zip(chosen.tolist(), *(part.tolist() for part in numbers), strict=True)
     processes = [
         Process(kernels[k], length, scale, period if kernels[k] == "periodic" else 0.0, offset)
         for k, length, scale, period in rows
     ]
-    return x, y, processes
+    return x, y + offset * signs, processes, signs
 
 
 def predictive(process: Process, given: Array, values: Array, asked: Array) -> tuple[Array, Array]:
@@ -138,18 +138,34 @@ def predictive(process: Process, given: Array, values: Array, asked: Array) -> t
     return weights.T @ values, variance
 
 
-def log_density(process: Process, x: Array, y: Array, given: int) -> Array:  # (T - given,)
+def log_density(
+    process: Process, x: Array, y: Array, given: int, signs: Array | None = None
+) -> Array:  # (T - given,)
     """Gives the log-density of each point behind the first ones, which are given, in nats.
+
+    Of a process with an offset, it is the density for who is told on which side of the function
+    each given point is. On average, that is no less than of who has to find out.
 
     Args:
         process: What the task is drawn from.
         x: Places (T,).
         y: Values (T,).
         given: How many points are given.
+        signs: 1 where a point is above, -1 where below (T,); of points that are asked for, unread.
+
+    Raises:
+        ValueError: If points have an offset, and their signs are not there.
     """
-    mean, variance = predictive(process, x[:given], y[:given], x[given:])
-    square = (y[given:] - mean) ** 2 / variance
-    return np.asarray(-0.5 * (square + np.log(2 * np.pi * variance)))
+    values, offset = y[:given], process.offset
+    if signs is not None:
+        values, process = values - offset * signs[:given], process._replace(offset=0.0)
+    mean, variance = predictive(process, x[:given], values, x[given:])
+
+    def of(side: float) -> Array:
+        square = (y[given:] - mean - side * offset) ** 2 / variance
+        return np.asarray(-0.5 * (square + np.log(2 * np.pi * variance)))
+
+    return np.logaddexp(of(1), of(-1)) - np.log(2) if offset else of(0)
 
 
 def _kernel(kernel: str, apart: Array, length: Array, scale: Array, period: Array) -> Array:

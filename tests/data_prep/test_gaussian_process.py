@@ -8,7 +8,7 @@ import pytest
 from scipy.stats import norm
 
 from data_prep.gaussian_process import main, write_tasks
-from data_prep.processes import Process, draw_tasks, predictive
+from data_prep.processes import Process, draw_tasks, log_density, predictive
 from seqmdn.data import GivenPoints, SequenceDataModule, Store, decode, file_sha256
 
 
@@ -20,7 +20,7 @@ def test_the_store_knows_what_each_task_is_from(tmp_path: Path) -> None:
     assert (data.features, data.context, data.name) == (1, 1, "gaussian_process")
     batch = next(data.batches("test"))
     assert batch.text is not None and batch.start is not None
-    _, values, processes = draw_tasks(np.random.default_rng([5, 2]), 3)
+    _, values, processes, _ = draw_tasks(np.random.default_rng([5, 2]), 3)
     assert [Process.read(text) for text in decode(batch.text)] == processes
     np.testing.assert_allclose(
         np.sort(batch.values[..., 0].numpy()), np.sort(values), rtol=1e-6, atol=1e-7
@@ -55,9 +55,19 @@ def test_the_limit_is_what_the_truth_scores_where_it_is_asked(tmp_path: Path) ->
         changed = SequenceDataModule(tmp_path / "a.h5", **other)
         changed.setup()
         assert changed.limit("test") is None, "a limit of other points"
-    write_tasks(tmp_path / "b.h5", (1, 1, 1), offset=1.0)
+
+
+def test_with_two_branches_the_limit_is_of_who_is_told_the_sides(tmp_path: Path) -> None:
+    said = write_tasks(tmp_path / "b.h5", (2, 1, 6), ("rbf",), offset=1.0)
+    rule, scores = GivenPoints(), []
+    drawn = draw_tasks(np.random.default_rng([0, 2]), 6, ["rbf"], 1.0)
+    for index, (x, y, process, signs) in enumerate(zip(*drawn, strict=True)):
+        order, given = rule.scored("test", 3 + index, 64)
+        scores.append(log_density(process, x[order], y[order], given, signs[order]).mean())
     with Store(tmp_path / "b.h5") as store:
-        assert "limit_test" not in store.attributes
+        limit = float(store.attributes["limit_test"])
+    assert limit == pytest.approx(-np.mean(scores), rel=1e-4)  # the store holds single precision
+    assert said[1].startswith("the processes they were drawn from, told on which side")
 
 
 def test_the_command_writes_the_same_file_again(

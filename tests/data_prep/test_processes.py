@@ -10,7 +10,7 @@ from sklearn.gaussian_process import GaussianProcessRegressor
 from sklearn.gaussian_process.kernels import RBF, ConstantKernel, ExpSineSquared, Matern
 
 import data_prep.processes
-from data_prep.processes import KERNELS, NOISE, Process, draw_tasks, predictive
+from data_prep.processes import KERNELS, NOISE, Process, draw_tasks, log_density, predictive
 
 PROCESSES = {
     "rbf": (Process("rbf", 0.3, 0.7), RBF(0.3)),
@@ -44,7 +44,7 @@ def test_nothing_given_is_the_prior() -> None:
 
 @pytest.mark.parametrize("kernel", KERNELS)
 def test_the_truth_is_calibrated_on_what_is_drawn(kernel: str) -> None:
-    x, y, processes = draw_tasks(np.random.default_rng(1), 400, [kernel])
+    x, y, processes, _ = draw_tasks(np.random.default_rng(1), 400, [kernel])
     levels = []
     for places, values, process in zip(x, y, processes, strict=True):
         mean, variance = predictive(process, places[:20], values[:20], places[20:21])
@@ -57,9 +57,24 @@ def test_an_offset_is_up_or_down_point_by_point() -> None:
     moved = draw_tasks(np.random.default_rng(2), 50, offset=1.5)
     np.testing.assert_array_equal(plain[0], moved[0])
     signs = (moved[1] - plain[1]) / 1.5
-    np.testing.assert_allclose(abs(signs), 1, atol=1e-12)
+    np.testing.assert_allclose(signs, moved[3], atol=1e-12)
+    assert set(moved[3].flatten().tolist()) == {-1.0, 1.0}
     assert abs(signs.mean()) < 4 / math.sqrt(signs.size)
     assert all(process.offset == 1.5 for process in moved[2])
+
+
+def test_who_is_told_the_sides_of_given_points_knows_the_rest_as_two_branches() -> None:
+    process = Process("rbf", 0.4, 0.8, offset=1.5)
+    (x,), (y,), _, (signs,) = draw_tasks(np.random.default_rng(4), 1, ["rbf"], offset=1.5)
+    found = log_density(process, x, y, 20, signs)
+    flat = process._replace(offset=0.0)
+    mean, variance = predictive(flat, x[:20], (y - 1.5 * signs)[:20], x[20:])
+    branches = [norm.pdf(y[20:], mean + side, np.sqrt(variance)) for side in (-1.5, 1.5)]
+    np.testing.assert_allclose(found, np.log(np.mean(branches, axis=0)), rtol=1e-9)
+    # What is asked for stays unread, and whoever is told nothing is refused.
+    np.testing.assert_array_equal(log_density(process, x, y, 20, signs[:20]), found)
+    with pytest.raises(ValueError, match="without an offset, found 1.5"):
+        log_density(process, x, y, 20)
 
 
 @pytest.mark.parametrize("text", ["", "rbf", "linear length=1 scale=1", "rbf length=a scale=1"])
