@@ -11,7 +11,16 @@ Gaussian Processes for Machine Learning (Rasmussen, Williams, 2006), for kernels
 
 from __future__ import annotations
 
-__all__ = ["KERNELS", "NOISE", "POINTS", "Process", "draw_tasks", "log_density", "predictive"]
+__all__ = [
+    "KERNELS",
+    "NOISE",
+    "POINTS",
+    "Process",
+    "draw_tasks",
+    "log_density",
+    "marginal_log_density",
+    "predictive",
+]
 
 from collections.abc import Sequence
 from typing import NamedTuple, Self
@@ -166,6 +175,30 @@ def log_density(
         return np.asarray(-0.5 * (square + np.log(2 * np.pi * variance)))
 
     return np.logaddexp(of(1), of(-1)) - np.log(2) if offset else of(0)
+
+
+def marginal_log_density(
+    kernel: str, x: Array, y: Array, draws: int, rng: np.random.Generator
+) -> float:
+    """Estimates the log-density of a task's points, all of them, given no more than its kernel.
+
+    Length, scale and period are integrated out by draws; the estimate of the density, not of its
+    logarithm, is unbiased.
+
+    Args:
+        kernel: One of ``KERNELS``.
+        x: Places (T,).
+        y: Values (T,), without an offset.
+        draws: Processes over which the mean is taken.
+        rng: Where chance comes from.
+    """
+    numbers = [rng.uniform(*bounds, (draws, 1, 1)) for bounds in (LENGTHS, SCALES, PERIODS)]
+    whole = _kernel(kernel, x[:, None] - x, *numbers) + NOISE**2 * np.eye(len(x))
+    root = np.linalg.cholesky(whole)
+    whitened = np.linalg.solve(root, np.broadcast_to(y[:, None], (draws, len(y), 1)))[..., 0]
+    log_root = np.log(np.diagonal(root, axis1=1, axis2=2)).sum(1)
+    each = -0.5 * (whitened**2).sum(1) - log_root - 0.5 * len(y) * np.log(2 * np.pi)
+    return float(np.logaddexp.reduce(each) - np.log(draws))
 
 
 def _kernel(kernel: str, apart: Array, length: Array, scale: Array, period: Array) -> Array:

@@ -5,12 +5,23 @@ import math
 
 import numpy as np
 import pytest
-from scipy.stats import kstest, norm
+from scipy.stats import kstest, multivariate_normal, norm
 from sklearn.gaussian_process import GaussianProcessRegressor
 from sklearn.gaussian_process.kernels import RBF, ConstantKernel, ExpSineSquared, Matern
 
 import data_prep.processes
-from data_prep.processes import KERNELS, NOISE, Process, draw_tasks, log_density, predictive
+from data_prep.processes import (
+    KERNELS,
+    LENGTHS,
+    NOISE,
+    PERIODS,
+    SCALES,
+    Process,
+    draw_tasks,
+    log_density,
+    marginal_log_density,
+    predictive,
+)
 
 PROCESSES = {
     "rbf": (Process("rbf", 0.3, 0.7), RBF(0.3)),
@@ -75,6 +86,22 @@ def test_who_is_told_the_sides_of_given_points_knows_the_rest_as_two_branches() 
     np.testing.assert_array_equal(log_density(process, x, y, 20, signs[:20]), found)
     with pytest.raises(ValueError, match="without an offset, found 1.5"):
         log_density(process, x, y, 20)
+
+
+@pytest.mark.parametrize("kernel", KERNELS)
+def test_of_a_kernel_alone_the_density_is_a_mean_over_processes(kernel: str) -> None:
+    (x,), (y,), _, _ = draw_tasks(np.random.default_rng(5), 1, [kernel])
+    found = marginal_log_density(kernel, x[:9], y[:9], 7, np.random.default_rng(6))
+    rng = np.random.default_rng(6)
+    numbers = [rng.uniform(*bounds, 7) for bounds in (LENGTHS, SCALES, PERIODS)]
+    each = [
+        multivariate_normal.pdf(
+            y[:9], cov=Process(kernel, *of).covariance(x[:9], x[:9]) + NOISE**2 * np.eye(9)
+        )
+        for of in zip(*numbers, strict=True)
+    ]
+    assert found == pytest.approx(math.log(np.mean(each)), rel=1e-9)
+    assert marginal_log_density(kernel, x[:0], y[:0], 7, rng) == pytest.approx(0)
 
 
 @pytest.mark.parametrize("text", ["", "rbf", "linear length=1 scale=1", "rbf length=a scale=1"])
