@@ -7,6 +7,7 @@ from seqmdn.models.model import DensityBatch, DensityModel
 from seqmdn.models.neural_process import (
     AttentionEncoder,
     DeepSetEncoder,
+    FunctionModel,
     MixtureProcess,
     NeuralProcess,
     TaskEncoder,
@@ -29,6 +30,7 @@ __all__ = [
     "ExactModel",
     "FrameModel",
     "FrameVAE",
+    "FunctionModel",
     "MixtureProcess",
     "NeuralProcess",
     "SequenceModel",
