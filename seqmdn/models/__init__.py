@@ -5,6 +5,7 @@ from seqmdn.models.exact import ExactModel
 from seqmdn.models.frames import FrameModel
 from seqmdn.models.model import DensityBatch, DensityModel
 from seqmdn.models.neural_process import (
+    AdaptedProcess,
     AttentionEncoder,
     DeepSetEncoder,
     FunctionModel,
@@ -22,6 +23,7 @@ from seqmdn.models.world import WorldModel
 __all__ = [
     "MDN",
     "VRNN",
+    "AdaptedProcess",
     "AttentionEncoder",
     "DeepSetEncoder",
     "DensityBatch",

@@ -1,5 +1,6 @@
 """Neural processes: densities of functions, from a handful of their points."""
 
+from seqmdn.models.neural_process.adapted import AdaptedProcess
 from seqmdn.models.neural_process.attention import AttentionEncoder
 from seqmdn.models.neural_process.deep_sets import DeepSetEncoder
 from seqmdn.models.neural_process.encoder import TaskEncoder
@@ -9,6 +10,7 @@ from seqmdn.models.neural_process.process import NeuralProcess
 from seqmdn.models.neural_process.transformer import TransformerEncoder
 
 __all__ = [
+    "AdaptedProcess",
     "AttentionEncoder",
     "DeepSetEncoder",
     "FunctionModel",
