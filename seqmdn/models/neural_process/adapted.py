@@ -115,9 +115,7 @@ class AdaptedProcess(FunctionModel):
         self.rates = nn.ParameterList(torch.ones_like(part) for part in moved if learned)
 
     def _look(self, x: Tensor, y: Tensor, given: Tensor, present: Tensor) -> Tensor:
-        # What must not be read is replaced before any arithmetic: NaN times 0 is NaN.
-        x = x.where(present.unsqueeze(-1), 0)
-        return self._numbers(x, self._adapt(x, y, given & present))
+        return self._numbers(x, self._adapt(x, y, given))
 
     def _adapt(self, x: Tensor, y: Tensor, given: Tensor) -> list[Tensor]:
         """Return what the steps have made, of each task, of what adapts."""
@@ -132,7 +130,7 @@ class AdaptedProcess(FunctionModel):
             if not last:
                 return moved
             x, y, given = (_usable(part[:, :last]) for part in (x, y, given))
-            y = y.where(given.unsqueeze(-1), 0)
+            y = y.where(given.unsqueeze(-1), 0)  # an outlier's density may be 0, and 0 inf is NaN
             share = given.to(x) / given.sum(1, keepdim=True).clamp(min=1)  # (B, n)
             graph = wanted and not self.first_order
             for _ in range(self.steps):

@@ -152,7 +152,7 @@ class FunctionModel(ExactModel):
     def _look(self, x: Tensor, y: Tensor, given: Tensor, present: Tensor) -> Tensor:
         """Return what the head sees of every point ``(B, T, H)``.
 
-        Padding may hold anything, NaN included, and so may y where it is not given.
+        What stands in padding, and for y where it is not given, is finite and must change nothing.
 
         Args:
             x: Inputs in units of their transform ``(B, T, X)``.

@@ -129,6 +129,11 @@ def test_a_target_has_a_density_of_its_own(adapts: str, head: str) -> None:
     values[0, 4] += 1
     moved = model.frame_log_prob(batch._replace(values=values))
     assert (moved != found).nonzero().tolist() == [[0, 4]]
+    values = batch.values.clone()
+    values[2, 2] = 1e200  # beside a point that is given of another task
+    moved = model.frame_log_prob(batch._replace(values=values))
+    assert (moved != found).nonzero().tolist() == [[2, 2]]
+    values[2, 2] = batch.values[2, 2]
     values[0, 1] += 1  # a given point changes all targets of its task, and no other's
     moved = model.frame_log_prob(batch._replace(values=values))
     assert torch.equal((moved != found).any(1), torch.tensor([True, False, False]))
