@@ -1,7 +1,7 @@
 """Densities of a function's values by a network that takes gradient steps on the given points."""
 
 import math
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from typing import Literal
 
 import torch
@@ -48,6 +48,9 @@ class AdaptedProcess(FunctionModel):
         size: Numbers of the vector beside x, where that is what adapts.
         steps: S, which may be changed after training; 0 is what is known before anything was seen.
         rate: The rate a at the beginning.
+        clip: Most that the gradient of a step may measure, in all of a task's numbers together;
+            longer ones are shortened to it. Near the floor of a deviation gradients are in
+            thousands, and one step too far is followed by a longer one.
         learned: Whether every number that adapts has a rate of its own, which is learned.
         first_order: Whether training takes the gradients of the steps for constants, which is
             cheaper and not the gradient of its loss.
@@ -89,6 +92,7 @@ class AdaptedProcess(FunctionModel):
         size: int = 32,
         steps: int = 5,
         rate: float = 0.01,
+        clip: float = 10.0,
         learned: bool = True,
         first_order: bool = False,
         transform: Callable[[int], Transform] = Standardise,
@@ -103,10 +107,13 @@ class AdaptedProcess(FunctionModel):
             raise ValueError(f"steps must be at least 0, found {steps}")
         if not 0 < rate < math.inf:
             raise ValueError(f"rate must be positive, found {rate}")
+        if not clip > 0:
+            raise ValueError(f"clip must be positive, found {clip}: .inf is no bound")
         self.adapts = adapts
         self.size = size
         self.steps = steps
         self.rate = rate
+        self.clip = clip
         self.first_order = first_order
         self.network = PointNetwork(context + (0 if adapts == "weights" else size), hidden, layers)
         self.head = PointHead(head(features, self.network.features))
@@ -136,7 +143,7 @@ class AdaptedProcess(FunctionModel):
             for _ in range(self.steps):
                 log_prob = self.head(self._numbers(x, moved)).log_prob(y)
                 objective = (log_prob * share).sum()  # a task's own numbers see its own part alone
-                gradients = torch.autograd.grad(objective, moved, create_graph=graph)
+                gradients = self._clipped(torch.autograd.grad(objective, moved, create_graph=graph))
                 moved = [
                     part + self.rate * (gradient if rate is None else rate * gradient)
                     for part, gradient, rate in zip(moved, gradients, self._rates(), strict=True)
@@ -144,6 +151,15 @@ class AdaptedProcess(FunctionModel):
                 if not wanted:
                     moved = [_leaf(part) for part in moved]
         return moved if wanted else [part.detach() for part in moved]
+
+    def _clipped(self, gradients: Sequence[Tensor]) -> list[Tensor]:
+        """Shorten the gradients of each task where all of them together are too long."""
+        if self.clip == math.inf:
+            return [*gradients]
+        squared = torch.stack([each.flatten(1).square().sum(1) for each in gradients]).sum(0)
+        # Of the square, as a root has no slope at 0, where a task without given points is.
+        scale = (self.clip**2 / squared.clamp(min=self.clip**2)).sqrt()  # (B,)
+        return [each * scale.view(-1, *[1] * (each.ndim - 1)) for each in gradients]
 
     def _begun(self, tasks: int) -> list[Tensor]:
         """Return where the steps of each task begin."""
