@@ -134,13 +134,11 @@ class AdaptedProcess(FunctionModel):
             moved = self._begun(len(x))
             if not wanted:
                 moved = [_leaf(part) for part in moved]
-            if not last:
-                return moved
             x, y, given = (_usable(part[:, :last]) for part in (x, y, given))
             y = y.where(given.unsqueeze(-1), 0)  # an outlier's density may be 0, and 0 inf is NaN
             share = given.to(x) / given.sum(1, keepdim=True).clamp(min=1)  # (B, n)
             graph = wanted and not self.first_order
-            for _ in range(self.steps):
+            for _ in range(self.steps if last else 0):
                 log_prob = self.head(self._numbers(x, moved)).log_prob(y)
                 objective = (log_prob * share).sum()  # a task's own numbers see its own part alone
                 gradients = self._clipped(torch.autograd.grad(objective, moved, create_graph=graph))
