@@ -137,8 +137,15 @@ class MixtureHead(nn.Module):
         """
         if h.shape[-1] != self.context:
             raise ValueError(f"h must have {self.context} features, found shape {tuple(h.shape)}")
+        return self.density(self.projection(h))
+
+    def density(self, raw: Tensor) -> Distribution:
+        """Return the density whose parameters are made of these numbers.
+
+        Args:
+            raw: What the projection gives of h, or whatever takes its place ``(*batch, P)``.
+        """
         K, D = self.components, self.features
-        raw = self.projection(h)
         raw = raw.float() if raw.dtype in (torch.float16, torch.bfloat16) else raw
         parts = self._split(raw)
         diagonal = self._make_positive(parts["diagonal"]) + self.floor

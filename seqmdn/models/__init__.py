@@ -5,8 +5,10 @@ from seqmdn.models.exact import ExactModel
 from seqmdn.models.frames import FrameModel
 from seqmdn.models.model import DensityBatch, DensityModel
 from seqmdn.models.neural_process import (
+    AdaptedProcess,
     AttentionEncoder,
     DeepSetEncoder,
+    FunctionModel,
     MixtureProcess,
     NeuralProcess,
     TaskEncoder,
@@ -21,6 +23,7 @@ from seqmdn.models.world import WorldModel
 __all__ = [
     "MDN",
     "VRNN",
+    "AdaptedProcess",
     "AttentionEncoder",
     "DeepSetEncoder",
     "DensityBatch",
@@ -29,6 +32,7 @@ __all__ = [
     "ExactModel",
     "FrameModel",
     "FrameVAE",
+    "FunctionModel",
     "MixtureProcess",
     "NeuralProcess",
     "SequenceModel",

@@ -7,7 +7,7 @@ from torch import Tensor
 
 from seqmdn.data import Batch
 from seqmdn.distributions import Flowed
-from seqmdn.models import NeuralProcess
+from seqmdn.models import FunctionModel
 from seqmdn.runs.run import Run
 
 __all__ = ["Functions", "look_functions"]
@@ -42,20 +42,20 @@ def look_functions(run: Run, num: int, points: int = 200, split: str = "test") -
     """Follow the density of the first tasks of a split along their input.
 
     Args:
-        run: The run of a neural process of one output on one input.
+        run: The run of a density of functions of one output on one input.
         num: Number N of tasks.
         points: Number P of inputs.
         split: Where the tasks come from.
 
     Raises:
-        ValueError: If the model is no neural process, there are other points than of one input and
-            one output, not so many tasks, or no points.
+        ValueError: If the model is no density of functions, there are other points than of one
+            input and one output, not so many tasks, or no points.
     """
     data, model = run.data, run.model
-    if not isinstance(model, NeuralProcess) or data.context != 1 or data.features != 1:
+    if not isinstance(model, FunctionModel) or data.context != 1 or data.features != 1:
         raise ValueError(
-            f"expected a neural process of one output on one input, found a {type(model).__name__} "
-            f"of {data.features} outputs and {data.context} inputs"
+            "expected a density of functions of one output on one input, found a "
+            f"{type(model).__name__} of {data.features} outputs and {data.context} inputs"
         )
     indices = data.store.indices(split)[:num]
     if num < 1 or points < 2 or len(indices) < num:

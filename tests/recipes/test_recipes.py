@@ -57,6 +57,7 @@ STORES = {
 }
 OF_FRAMES = {"car_racing_frames"}  # models of single frames, without a backbone and a head
 OF_TASKS = {recipe.name for recipe in RECIPES if recipe.parent.name == "neural_process"}
+ADAPTED = {"maml", "cavia"}  # models of tasks that have no encoder
 OF_ROWS = {recipe.name for recipe in RECIPES if recipe.parent.name == "regression"}
 
 
@@ -123,8 +124,10 @@ def test_fits_evaluates_and_samples(
     if recipe.name in OF_TASKS and not store.exists():
         write_tasks(store, tuple(FEW.values()))
     hidden = "[8]" if recipe.name in OF_ROWS else "8"
-    part = "encoder" if recipe.name in OF_TASKS else "backbone"
-    size = ["--model.width", "2"] if of_frames else [f"--model.{part}.hidden", hidden]
+    part = "encoder." if recipe.name in OF_TASKS else "backbone."
+    if model in ADAPTED:
+        part = ""
+    size = ["--model.width", "2"] if of_frames else [f"--model.{part}hidden", hidden]
     small += [*size, "--data.batch_size", "4"]
     main(["fit", *files, *small, "--out", str(run), "--debug"])
     main(["evaluate", str(run), "--split", "valid", "--debug"])
@@ -148,6 +151,8 @@ def test_base_and_models_split_the_configuration(recipe: Path) -> None:
             continue
         if recipe.name in OF_TASKS:  # what is given, and how a task's weights are found, as well
             own = {"encoder", "head", "weights", "proposal", "control_variate"}
+            if model in ADAPTED:
+                own = {"head", "adapts", "hidden", "layers", "size", "steps", "rate"}
             assert keys[:2] == ["model", "init_args"] and "head" in keys and set(keys[2:]) <= own
             continue
         assert keys == ["model", "init_args", "head"], f"{model}.yaml holds more than a head"

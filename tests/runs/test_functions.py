@@ -111,5 +111,5 @@ def test_the_command_writes_the_picture(
 def test_what_is_no_function_is_refused(source: Path, tmp_path: Path) -> None:
     with pytest.raises(ValueError, match="of the 5 of split 'test' .*found 6 and 200"):
         look_functions(load_run(source), 6)
-    with pytest.raises(ValueError, match="expected a neural process of one output .*found a MDN"):
+    with pytest.raises(ValueError, match="expected a density of functions of one .*found a MDN"):
         look_functions(load_run(write_run(tmp_path, steps=1)), 1)

@@ -223,9 +223,11 @@ def test_what_does_not_fit_is_refused() -> None:
         model.loss(batch._replace(observed=torch.ones_like(batch.values).bool()))
     with pytest.raises(ValueError, match="needs a context of 2 features, found none"):
         model.loss(batch._replace(context=None))
-    with pytest.raises(ValueError, match="a neural process reads no texts"):
+    with pytest.raises(ValueError, match="a density of functions reads no texts"):
         model.loss(batch._replace(text=torch.ones(3, 4).long()))
-    with pytest.raises(ValueError, match="a neural process expected inputs, found data without"):
+    with pytest.raises(
+        ValueError, match="a density of functions expected inputs, found data without"
+    ):
         NeuralProcess(D, 0)
     with pytest.raises(ValueError, match="expected the inputs of training points, found none"):
         model.initialise(torch.randn(50, D))
