@@ -140,8 +140,10 @@ class NeuralProcess(ExactModel):
         B = len(x)
         y, given = x.new_zeros(B, 1, self.features), x.new_zeros(B, 1, dtype=torch.bool)
         if state:
+            kept = state[-1].any(0)  # a point that none of the tasks was told of tells nothing
             x, y, given = (
-                torch.cat((old, new), dim=1) for old, new in zip(state, (x, y, given), strict=True)
+                torch.cat((old[:, kept], new), dim=1)
+                for old, new in zip(state, (x, y, given), strict=True)
             )
         h = self._look(x, y, given, torch.ones_like(given))
         return h[:, -1], (x, y, given)
