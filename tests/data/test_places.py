@@ -62,7 +62,11 @@ def test_pixels_in_any_order_make_the_image_again(tmp_path: Path) -> None:
     # Labels are the same in each row; the third column of these is not.
     assert torch.equal(whole.context[..., :2], expected.context[..., :2])
     some = data.sequences("test", indices, GivenPoints(2, 5, asked=4))
-    part = data.whole(some).values.reshape(len(indices), -1, 3)
+    padding = ~some.present().unsqueeze(-1)
+    assert padding.any()
+    part = data.whole(some._replace(values=some.values.masked_fill(padding, 99.0))).values.reshape(
+        len(indices), -1, 3
+    )
     there = ~part.isnan().any(-1)
     assert torch.equal(there.sum(1), some.lengths)
     assert torch.equal(part[there], expected.values.reshape(len(indices), -1, 3)[there])

@@ -11,6 +11,7 @@ from PIL import Image
 
 from seqmdn.cli import main
 from seqmdn.data import GivenPoints
+from seqmdn.generation import generate
 from seqmdn.runs import load_run, look_completions
 from tests.images import HEIGHT, WIDTH, train_images, write_images
 
@@ -78,6 +79,23 @@ def test_given_pixels_are_real_ones_and_stay(source: Path) -> None:
     assert not pixels(found.of["upper half"].given)[:, :12].isnan().any()
     few, many = (pixels(found.of[name].given) for name in ("2 pixels", "9 pixels"))
     assert not many[~few.isnan()].isnan().any()
+
+
+def test_draws_are_chains_as_long_as_training_gave_pixels(source: Path) -> None:
+    run = load_run(source)
+    batch = run.data.sequences("test", run.data.store.indices("test")[:2], GivenPoints(2, 9))
+    found = look_completions(run, 2, seed=3).of["2 pixels"].drawn
+    for chain in (9, 8):
+        drawn = generate(
+            run.model,
+            2,
+            HEIGHT * WIDTH,
+            context=batch.context,
+            prime=batch.values[:, :2],
+            chain=chain,
+            seed=3,
+        )
+        assert torch.equal(run.data.whole(drawn).values, found) == (chain == 9)
 
 
 def test_means_and_deviations_are_the_densitys(source: Path) -> None:
