@@ -18,6 +18,7 @@ from seqmdn.data.batch import Batch
 from seqmdn.data.columns import Columns
 from seqmdn.data.folds import Fold
 from seqmdn.data.layout import SPLITS
+from seqmdn.data.limits import stated_limit
 from seqmdn.data.loader import Items, Loader
 from seqmdn.data.noise import Noise, UniformDequantise
 from seqmdn.data.opening import ImageKind, open_store
@@ -286,22 +287,14 @@ class SequenceDataModule(LightningDataModule):
         ``per="sequence"``, of its sum. None where features are missing, or frames are given, whose
         noise no model is scored on.
 
-        Without noise, it is what a store of rows says that the density its rows were drawn from
-        reaches on them (attributes ``limit_train``, ``limit_valid``, ``limit_test``, nats a row):
-        a model is lower by chance alone. A store of tasks says so of points, nats a point, that are
-        asked for by the rule that its attribute ``limit_points`` names.
+        Without noise, it is what the store says of the density that its frames were drawn from
+        (:func:`seqmdn.data.limits.stated_limit`); a model is lower by chance alone.
         """
         if self.store.missing:
             return None
         if self.noise is None:
             other = self.columns.given or self.mark_end or self.fold is not None
-            if self.points is None:
-                other = other or self.store.lengths.max() > 1
-            else:
-                rule = self.store.attributes.get("limit_points")
-                other = other or self.per != "frame" or rule != str(self.points)
-            known = None if other else self.store.attributes.get(f"limit_{split}")
-            return None if known is None else float(known)
+            return None if other else stated_limit(self.store, split, self.points, self.per)
         if self.points is not None:
             return None
         scores = []
