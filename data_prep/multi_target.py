@@ -28,13 +28,13 @@ Multi-target regression via input space expansion: treating targets as inputs
 
 from __future__ import annotations
 
-__all__ = ["SETS", "prepare"]
+__all__ = ["LICENCE", "SETS", "prepare", "read_set"]
 
 from pathlib import Path
 
 import numpy as np
 
-from data_prep.arff import read_arff
+from data_prep.arff import ArffTable, read_arff
 from data_prep.rows import RowTable, split_rows, write_rows
 from data_prep.sources import command_line, origin, require_file, run
 
@@ -47,6 +47,7 @@ SETS = {
     "slump": (7, 3),
     "oes97": (263, 16),
 }
+LICENCE = "none stated; for research (Mulan, multi-target regression)"
 
 
 def prepare(source: Path, out: Path, which: str = "wq", seed: int = 0) -> list[str]:
@@ -56,17 +57,8 @@ def prepare(source: Path, out: Path, which: str = "wq", seed: int = 0) -> list[s
         FileNotFoundError: If there is no such file.
         ValueError: If there is no such set, or the file holds another.
     """
-    if which not in SETS:
-        raise ValueError(f"expected a set of {', '.join(SETS)}, found {which!r}")
-    inputs, targets = SETS[which]
-    path = source / f"{which}.arff" if source.is_dir() else source
-    require_file(path, f"the data set {which}", "take it from mulan.sourceforge.net/datasets-mtr")
-    found = read_arff(path)
-    if len(found.names) != inputs + targets:
-        raise ValueError(
-            f"{path}: expected the {inputs} inputs and {targets} targets of {which}, found "
-            f"{len(found.names)} columns: name its --set"
-        )
+    path, found = read_set(source, which)
+    inputs, _ = SETS[which]
     whole = ~np.isnan(found.values[:, :inputs]).any(1)
     values = found.values[whole]
     table = RowTable(
@@ -83,12 +75,33 @@ def prepare(source: Path, out: Path, which: str = "wq", seed: int = 0) -> list[s
         name=which,
         unit="owner's units",
         source=[origin(path)],
-        licence="none stated; for research (Mulan, multi-target regression)",
+        licence=LICENCE,
         command="python -m data_prep.multi_target --source $SEQMDN_DATA/multi_target "
         f"--set {which} --seed {seed}",
         attributes={"seed": seed, "split_by": "random", "left_out": left_out},
     )
     return [f"{left_out} rows without all their inputs left out", *said]
+
+
+def read_set(source: Path, which: str) -> tuple[Path, ArffTable]:
+    """Gives the file of a set and what is in it, inputs first, NaN where something is missing.
+
+    Raises:
+        FileNotFoundError: If there is no such file.
+        ValueError: If there is no such set, or the file holds another.
+    """
+    if which not in SETS:
+        raise ValueError(f"expected a set of {', '.join(SETS)}, found {which!r}")
+    inputs, targets = SETS[which]
+    path = source / f"{which}.arff" if source.is_dir() else source
+    require_file(path, f"the data set {which}", "take it from mulan.sourceforge.net/datasets-mtr")
+    found = read_arff(path)
+    if len(found.names) != inputs + targets:
+        raise ValueError(
+            f"{path}: expected the {inputs} inputs and {targets} targets of {which}, found "
+            f"{len(found.names)} columns: name its --set"
+        )
+    return path, found
 
 
 def main(arguments: list[str] | None = None) -> None:

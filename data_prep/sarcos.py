@@ -20,7 +20,7 @@ Schaal, 2000); http://gaussianprocess.org/gpml/data
 
 from __future__ import annotations
 
-__all__ = ["SETS", "prepare"]
+__all__ = ["INPUTS", "LICENCE", "SETS", "TARGETS", "TEST", "prepare", "read_movements"]
 
 from pathlib import Path
 
@@ -41,6 +41,7 @@ INPUTS = [
 TARGETS = [f"torque {joint}" for joint in range(1, JOINTS + 1)]
 TEST, TRAINING = "sarcos_inv_test", "sarcos_inv"
 VALID = 10  # percent of the owner's training rows
+LICENCE = "none stated; for research (gaussianprocess.org/gpml/data)"
 
 
 def prepare(source: Path, out: Path, which: str = "test", seed: int = 0) -> list[str]:
@@ -52,12 +53,12 @@ def prepare(source: Path, out: Path, which: str = "test", seed: int = 0) -> list
     """
     if which not in SETS:
         raise ValueError(f"expected a set of {', '.join(SETS)}, found {which!r}")
-    test, said, left_out = _read(source, TEST), [], 0
+    test, said, left_out = read_movements(source), [], 0
     paths = [source / f"{TEST}.mat"]
     if which == "test":
         rows, splits = test, split_rows(len(test), seed)
     else:
-        training = _read(source, TRAINING)
+        training = read_movements(source, TRAINING)
         paths.insert(0, source / f"{TRAINING}.mat")
         known = {row.tobytes() for row in test}
         own = np.array([row.tobytes() not in known for row in training])
@@ -72,11 +73,30 @@ def prepare(source: Path, out: Path, which: str = "test", seed: int = 0) -> list
         name="sarcos" if which == "test" else "sarcos_full",
         unit="owner's units",
         source=[origin(path) for path in paths],
-        licence="none stated; for research (gaussianprocess.org/gpml/data)",
+        licence=LICENCE,
         command=f"python -m data_prep.sarcos --source $SEQMDN_DATA/sarcos --set {which} "
         f"--seed {seed}",
         attributes={"seed": seed, "split_by": "random", "left_out": left_out},
     )
+
+
+def read_movements(source: Path, name: str = TEST) -> NDArray[np.float64]:  # (N, 28)
+    """Gives the rows of one of the owner's files, inputs first, in the order of the movements.
+
+    Raises:
+        FileNotFoundError: If it is missing.
+        ValueError: If it is damaged or holds something else.
+    """
+    path = source / f"{name}.mat"
+    require_file(path, "movements of a robot arm", "take it from gaussianprocess.org/gpml/data")
+    rows = read_matrix(path, name)
+    columns = len(INPUTS) + len(TARGETS)
+    if rows.shape[1] != columns or not np.isfinite(rows).all():
+        raise ValueError(
+            f"{path}: expected rows of {columns} finite numbers, found a matrix of shape "
+            f"{rows.shape}: download it again"
+        )
+    return np.ascontiguousarray(rows)
 
 
 def main(arguments: list[str] | None = None) -> None:
@@ -94,19 +114,6 @@ def main(arguments: list[str] | None = None) -> None:
         "--seed", type=int, default=0, help="seed of the split, default: %(default)s"
     )
     run(parser, prepare, arguments)
-
-
-def _read(source: Path, name: str) -> NDArray[np.float64]:
-    path = source / f"{name}.mat"
-    require_file(path, "movements of a robot arm", "take it from gaussianprocess.org/gpml/data")
-    rows = read_matrix(path, name)
-    columns = len(INPUTS) + len(TARGETS)
-    if rows.shape[1] != columns or not np.isfinite(rows).all():
-        raise ValueError(
-            f"{path}: expected rows of {columns} finite numbers, found a matrix of shape "
-            f"{rows.shape}: download it again"
-        )
-    return np.ascontiguousarray(rows)
 
 
 if __name__ == "__main__":

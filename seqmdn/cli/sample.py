@@ -7,7 +7,7 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
-from seqmdn.cli.show import show_conditional, show_frames, show_functions, show_surprise
+from seqmdn.cli.show import SHOWN, show_frames
 from seqmdn.cli.words import command_parser, counting
 from seqmdn.data import decode
 from seqmdn.data.sound import PAUSE, save_sound, sound_form
@@ -84,16 +84,24 @@ def sample_command(words: list[str]) -> None:
     parser.add_argument("--bits", type=float, default=1.0, help="temperature of ends of strokes")
     parser.add_argument("--temperature", type=float, help="all of them at once")
     parser.add_argument(
+        "--chain",
+        type=int,
+        default=0,
+        help="of functions: how many first values are given to those behind them, drawn ones as "
+        "well; by default each is drawn by itself",
+    )
+    parser.add_argument(
         "--show",
         choices=[
-            *("drawn", "attention", "density", "conditional", "functions", "reconstructed"),
-            "surprise",
+            *("drawn", "attention", "density", "conditional", "functions", "completions"),
+            *("reconstructed", "surprise"),
         ],
         default="drawn",
         help="what is drawn; or of strokes, in .png or .svg, of the first one the weights of the "
         "text's characters, or the density of each point given those before; or of a regression "
         "the density of its target along its input; or of functions theirs along their input, "
-        "given some of their points; or of the frames of an autoencoder real ones and their "
+        "given some of their points; or of images as functions of a place what is expected of "
+        "pixels given others; or of the frames of an autoencoder real ones and their "
         "reconstructions; or of images how many nats the model "
         "needs for each pixel of real ones",
     )
@@ -107,14 +115,8 @@ def sample_command(words: list[str]) -> None:
     if isinstance(run.model, FrameVAE) or options.show == "reconstructed":
         show_frames(options, parser, run)
         return
-    if options.show == "surprise":
-        show_surprise(options, parser, run)
-        return
-    if options.show == "conditional":
-        show_conditional(options, parser, run)
-        return
-    if options.show == "functions":
-        show_functions(options, parser, run)
+    if options.show in SHOWN:
+        SHOWN[options.show](options, parser, run)
         return
     style = None if options.style is None else read_style(run, options.style, options.split)
     check_ending(options.out, run.data.store)
@@ -123,6 +125,7 @@ def sample_command(words: list[str]) -> None:
         "split": options.split,
         "labels": options.label,
         "seed": options.seed,
+        "chain": options.chain,
         **_temperatures(options, getattr(run.model, "head", None)),
     }
     if isinstance(options.prime, Path):

@@ -1,19 +1,26 @@
-"""What ``seqmdn sample`` shows beside sequences: frames, surprise, a density along an input."""
+"""What ``seqmdn sample`` shows beside sequences: frames, surprise, densities, completions."""
 
 import argparse
 
 from seqmdn.export import save_single_frames
-from seqmdn.plotting import check_ending, save_conditional, save_functions, save_surprise
+from seqmdn.plotting import (
+    check_ending,
+    save_completions,
+    save_conditional,
+    save_functions,
+    save_surprise,
+)
 from seqmdn.runs import (
     Run,
     draw_frames,
+    look_completions,
     look_conditional,
     look_functions,
     look_surprise,
     reconstruct_frames,
 )
 
-__all__ = ["show_conditional", "show_frames", "show_functions", "show_surprise"]
+__all__ = ["SHOWN", "show_frames"]
 
 
 def show_frames(options: argparse.Namespace, parser: argparse.ArgumentParser, run: Run) -> None:
@@ -36,7 +43,7 @@ def show_frames(options: argparse.Namespace, parser: argparse.ArgumentParser, ru
     print(f"{options.num} frames, {options.show}: {options.out}")
 
 
-def show_surprise(options: argparse.Namespace, parser: argparse.ArgumentParser, run: Run) -> None:
+def _surprise(options: argparse.Namespace, parser: argparse.ArgumentParser, run: Run) -> None:
     """Show real images above what the model needs for their pixels."""
     check_ending(options.out)
     if others := _others(options, parser, {"run", "num", "out", "split", "show", "data"}):
@@ -53,9 +60,7 @@ def show_surprise(options: argparse.Namespace, parser: argparse.ArgumentParser, 
     print(f"{options.num} images above the nats of {of}: {options.out}")
 
 
-def show_conditional(
-    options: argparse.Namespace, parser: argparse.ArgumentParser, run: Run
-) -> None:
+def _conditional(options: argparse.Namespace, parser: argparse.ArgumentParser, run: Run) -> None:
     """Show the density of a regression's target along its input."""
     check_ending(options.out)
     if others := _others(options, parser, {"run", "out", "split", "show", "data"}):
@@ -80,7 +85,7 @@ def show_conditional(
     print(f"density along {len(found.x)} inputs: {options.out}")
 
 
-def show_functions(options: argparse.Namespace, parser: argparse.ArgumentParser, run: Run) -> None:
+def _functions(options: argparse.Namespace, parser: argparse.ArgumentParser, run: Run) -> None:
     """Show the densities of functions along their input, given some of their points."""
     check_ending(options.out)
     if others := _others(options, parser, {"run", "out", "split", "show", "data", "num"}):
@@ -103,6 +108,23 @@ def show_functions(options: argparse.Namespace, parser: argparse.ArgumentParser,
     print(f"densities of {options.num} functions: {options.out}")
 
 
+def _completions(options: argparse.Namespace, parser: argparse.ArgumentParser, run: Run) -> None:
+    """Show what a model expects of images of which it is given some pixels."""
+    check_ending(options.out)
+    if others := _others(options, parser, {"run", "out", "split", "show", "data", "num", "seed"}):
+        raise ValueError(
+            f"expected no {others[0]} where completions are shown, found it: leave it out"
+        )
+    found = look_completions(run, options.num, options.split, options.seed)
+    rows = {
+        f"{name}:": {key: values.numpy() for key, values in each._asdict().items()}
+        for name, each in found.of.items()
+    }
+    title = f"{options.run.resolve().name}: given pixels, and what is expected of the others"
+    save_completions(options.out, found.images.numpy(), rows, run.data.store.attributes, title)
+    print(f"completions of {options.num} images: {options.out}")
+
+
 def _others(
     options: argparse.Namespace, parser: argparse.ArgumentParser, known: set[str]
 ) -> list[str]:
@@ -112,3 +134,12 @@ def _others(
         for name, value in vars(options).items()
         if name not in known and value != parser.get_default(name)
     ]
+
+
+# What is shown of a run that is no sequence drawn from it.
+SHOWN = {
+    "completions": _completions,
+    "conditional": _conditional,
+    "functions": _functions,
+    "surprise": _surprise,
+}

@@ -15,6 +15,8 @@ __all__ = [
     "Partial",
     "PenDrawing",
     "Pieces",
+    "Placed",
+    "Range",
     "Scan",
     "Scanned",
     "SequenceDataModule",
@@ -46,7 +48,9 @@ from seqmdn.data.partial import Partial
 from seqmdn.data.parts import Part, join_parts, link_parts
 from seqmdn.data.pen_files import PenDrawing, read_pen_file
 from seqmdn.data.pieces import Pieces
+from seqmdn.data.places import Placed
 from seqmdn.data.points import GivenPoints
+from seqmdn.data.ranges import Range
 from seqmdn.data.scans import Scan, Scanned
 from seqmdn.data.store import Store
 from seqmdn.data.strokes import simplify, stroke_frames

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-__all__ = ["check_arguments"]
+__all__ = ["check_arguments", "check_sets"]
 
 
 def check_arguments(
@@ -58,3 +58,19 @@ def check_arguments(
                 f"expected whole sequences where their texts are looked at, found a {argument} of "
                 f"{value}: nobody knows which part of a text it says; leave {argument} out"
             )
+
+
+def check_sets(window: int | None, mark_end: bool) -> None:
+    """Refuses parts and ends of sequences where frames are points that have no order.
+
+    Raises:
+        ValueError: If there is a window, or a mark of the end.
+
+    Example:
+        >>> check_sets(window=None, mark_end=False)
+    """
+    if window is not None or mark_end:
+        raise ValueError(
+            "expected whole sequences without a mark of their end where points are given, "
+            f"found window {window}, mark_end {mark_end}: leave them out"
+        )

@@ -13,18 +13,20 @@ from lightning.pytorch import LightningDataModule
 from numpy.typing import NDArray
 from torch import Tensor, from_numpy
 
-from seqmdn.data.arguments import check_arguments
+from seqmdn.data.arguments import check_arguments, check_sets
 from seqmdn.data.batch import Batch
 from seqmdn.data.columns import Columns
 from seqmdn.data.folds import Fold
 from seqmdn.data.layout import SPLITS
+from seqmdn.data.limits import stated_limit
 from seqmdn.data.loader import Items, Loader
 from seqmdn.data.noise import Noise, UniformDequantise
+from seqmdn.data.opening import ImageKind, open_store
 from seqmdn.data.pieces import Pieces
 from seqmdn.data.points import GivenPoints
 from seqmdn.data.preparation import prepare_store
 from seqmdn.data.sampling import sample_frames
-from seqmdn.data.scans import ScanKind, Scanned
+from seqmdn.data.scans import Scanned
 from seqmdn.data.store import Store
 from seqmdn.data.windows import AGAIN, SCORE, Key, WindowPlan
 
@@ -75,7 +77,8 @@ class SequenceDataModule(LightningDataModule):
             in it. What is left behind the last whole piece, and sequences shorter than a piece, are
             left out. Whole sequences by default.
         scan: How images become frames (:class:`Scan`): by ``"row"``, by ``"pixel"``, or by square
-            blocks of so many pixels' side. As they are stored by default.
+            blocks of so many pixels' side; or ``"place"``, pixels beside their places
+            (:class:`Placed`). As they are stored by default.
         fold: Draws training and validation sequences anew, for cross-validation (:class:`Fold`):
             the split ``"test"`` is then a part of these, and the store's own is left alone.
         points: Makes each sequence a set of points, some of which are given and others asked for
@@ -117,7 +120,7 @@ class SequenceDataModule(LightningDataModule):
         mark_end: bool = False,
         text: bool = False,
         length: int | None = None,
-        scan: ScanKind | None = None,
+        scan: ImageKind | None = None,
         fold: Fold | None = None,
         points: GivenPoints | None = None,
     ) -> None:
@@ -125,11 +128,8 @@ class SequenceDataModule(LightningDataModule):
         check_arguments(
             per, window, burn_in, length, text, batch_size, eval_batch_size, workers, seed, scan
         )
-        if points is not None and (window is not None or mark_end):
-            raise ValueError(
-                "expected whole sequences without a mark of their end where points are given, "
-                f"found window {window}, mark_end {mark_end}: leave them out"
-            )
+        if points is not None or scan == "place":
+            check_sets(window, mark_end)
         self.path = Path(path)
         self.batch_size = batch_size
         self.noise = noise
@@ -157,7 +157,7 @@ class SequenceDataModule(LightningDataModule):
         """Opens the store and sets the attributes that describe the data."""
         if hasattr(self, "store"):
             return
-        store = self._open()
+        store = open_store(self.path, self.scan, self.length)
         if self.fold is not None:
             stored = store.stored_splits if isinstance(store, Pieces) else store.splits
             store.assign(self.fold.splits(stored))
@@ -233,14 +233,21 @@ class SequenceDataModule(LightningDataModule):
         for keys in self._eval_keys(split, self._indices(split), draw):
             yield items[keys]
 
-    def sequences(self, split: str, indices: Iterable[int]) -> Batch:
-        """Gives these sequences of a split, whole, as :meth:`batches` would."""
-        return self._items()[[self._score_key(split, int(index)) for index in indices]]
+    def sequences(
+        self, split: str, indices: Iterable[int], points: GivenPoints | None = None
+    ) -> Batch:
+        """Gives these sequences of a split, whole, as :meth:`batches` would.
+
+        ``points`` takes the place of the module's own rule of what is given and asked for.
+        """
+        keys = [self._score_key(split, int(index)) for index in indices]
+        return self._items(points)[keys]
 
     def whole(self, batch: Batch) -> Batch:
         """Gives a batch of :meth:`sequences`, or one drawn like it, in the store's columns.
 
-        Images that were scanned are put back into rows.
+        Images that were scanned are put back into rows, with NaN in the place of a pixel that is
+        not among the points of a task.
         """
         batch = self.columns.join(batch)
         return self.store.restore(batch) if isinstance(self.store, Scanned) else batch
@@ -280,22 +287,14 @@ class SequenceDataModule(LightningDataModule):
         ``per="sequence"``, of its sum. None where features are missing, or frames are given, whose
         noise no model is scored on.
 
-        Without noise, it is what a store of rows says that the density its rows were drawn from
-        reaches on them (attributes ``limit_train``, ``limit_valid``, ``limit_test``, nats a row):
-        a model is lower by chance alone. A store of tasks says so of points, nats a point, that are
-        asked for by the rule that its attribute ``limit_points`` names.
+        Without noise, it is what the store says of the density that its frames were drawn from
+        (:func:`seqmdn.data.limits.stated_limit`); a model is lower by chance alone.
         """
         if self.store.missing:
             return None
         if self.noise is None:
             other = self.columns.given or self.mark_end or self.fold is not None
-            if self.points is None:
-                other = other or self.store.lengths.max() > 1
-            else:
-                rule = self.store.attributes.get("limit_points")
-                other = other or self.per != "frame" or rule != str(self.points)
-            known = None if other else self.store.attributes.get(f"limit_{split}")
-            return None if known is None else float(known)
+            return None if other else stated_limit(self.store, split, self.points, self.per)
         if self.points is not None:
             return None
         scores = []
@@ -330,11 +329,6 @@ class SequenceDataModule(LightningDataModule):
             described["frames_given"] = sum(given for _, given in drawn)
         return described
 
-    def _open(self) -> Store:
-        if self.scan is not None:
-            return Scanned(self.path, self.scan)
-        return Store(self.path) if self.length is None else Pieces(self.path, self.length)
-
     def _indices(self, split: str) -> NDArray[np.int64]:
         if not hasattr(self, "store"):
             raise ValueError("expected setup() to be called before the data are asked for")
@@ -352,8 +346,8 @@ class SequenceDataModule(LightningDataModule):
         trainer = self.trainer
         return (1, 0) if trainer is None else (trainer.world_size, trainer.global_rank)
 
-    def _items(self) -> Items:
-        return Items(self.store, self.noise, self.columns, self.text, self.points)
+    def _items(self, points: GivenPoints | None = None) -> Items:
+        return Items(self.store, self.noise, self.columns, self.text, points or self.points)
 
     def _score_key(self, split: str, index: int, draw: int = 0) -> Key:
         seed: tuple[int, ...] = (SCORE, SPLITS.index(split), index)

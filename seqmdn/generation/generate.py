@@ -29,6 +29,7 @@ def generate(
     mixing: float = 1.0,
     scale: float = 1.0,
     bits: float = 1.0,
+    chain: int = 0,
     stop: Stop | None = None,
     seed: int = 0,
 ) -> Batch:
@@ -53,6 +54,9 @@ def generate(
         mixing: Temperature of the mixing weights.
         scale: Temperature of the components' covariances.
         bits: Temperature of bits.
+        chain: Number of first values of a neural process, primed ones included, that are given to
+            those behind them even where they are drawn: together they are then a draw by the chain
+            rule, and not one of each by itself. No more than were given in training.
         stop: Says of frames ``(B, D)`` which are the last of their sequence ``(B,)``, for example
             ``lambda frame: frame[:, 2] > 0.5``. By default a sequence ends where the model says so:
             by a bit of its own (``mark_end`` of the data), or else where its text ends.
@@ -73,7 +77,8 @@ def generate(
         bias b is ``mixing = 1 / (1 + b)`` and ``scale = exp(-2 b)`` (:func:`bias`).
         World Models (Ha, Schmidhuber, 2018), for the temperature: there ``mixing`` and ``scale``
         are one number. A Neural Representation of Sketch Drawings (Ha, Eck, 2018), where ``bits``
-        is that number, too.
+        is that number, too. Autoregressive Conditional Neural Processes (Bruinsma et al., 2023),
+        for the chain.
 
     Example:
         >>> from seqmdn.models import SequenceModel
@@ -81,7 +86,7 @@ def generate(
         >>> batch.values.shape, batch.lengths, batch.values[0, :2].tolist()
         (torch.Size([3, 5, 2]), tensor([5, 5, 5]), [[1.0, 1.0], [1.0, 1.0]])
     """
-    steps = Steps(model, num, context, text, prime, primed, mixing, scale, bits)
+    steps = Steps(model, num, context, text, prime, primed, mixing, scale, bits, chain)
     lengths = Lengths(steps, length)
     drawn: list[Tensor] = []
     with evaluating(model), torch.inference_mode(), Randomness(seed, model.start.device)():

@@ -9,7 +9,7 @@ from torch import Tensor
 from seqmdn.data import encode
 from seqmdn.distributions import Joint
 from seqmdn.heads import JointHead
-from seqmdn.models import FrameModel
+from seqmdn.models import FrameModel, NeuralProcess
 
 __all__ = ["Steps"]
 
@@ -48,16 +48,23 @@ class Steps:
         mixing: float = 1.0,
         scale: float = 1.0,
         bits: float = 1.0,
+        chain: int = 0,
         later: bool = False,
     ) -> None:
         if num < 1:
             raise ValueError(f"num must be at least 1, found {num}")
+        if chain < 0 or (chain and not isinstance(model, NeuralProcess)):
+            raise ValueError(
+                "expected a chain of 0 values or more, of a neural process, found one of "
+                f"{chain} and a {type(model).__name__}: leave it out"
+            )
         if not (mixing > 0 and scale > 0 and bits > 0):
             raise ValueError(
                 f"temperatures must be positive, found mixing={mixing}, scale={scale}, bits={bits}"
             )
         self.model = model
         self.num = num
+        self.chain = chain
         device, dtype = model.start.device, model.start.dtype
         self.prime, self.primed = _prime(model, num, prime, primed)
         if context is None:
@@ -120,6 +127,8 @@ class Steps:
         if frame is None or rows is None:
             z = self._draw(h)
             frame = model.transform.inverse(z)
+            if self.t < self.chain:
+                state = model.told(z, state, torch.ones_like(self.primed, dtype=torch.bool))
         else:
             real = rows.unsqueeze(-1)
             if bool(real.all()):
@@ -129,7 +138,8 @@ class Steps:
                 # Of rows that are drawn, a prime may hold what no transform accepts.
                 frame = frame.where(real, model.transform.inverse(z))
                 z = model.transform.call_and_ladj(frame)[0].where(real, z)
-            state = model.told(z, state, rows)
+            told = rows | (self.t < self.chain)
+            state = model.told(z, state, told)
         self.previous, self.state, self.h, self.t = z, state, h, self.t + 1
         return frame, state
 

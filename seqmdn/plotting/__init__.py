@@ -36,6 +36,7 @@ __all__ = [
     "image_grid",
     "pareto_figure",
     "save_attention",
+    "save_completions",
     "save_conditional",
     "save_functions",
     "save_film",
@@ -61,6 +62,7 @@ from seqmdn.plotting.attention import attention_figure, save_attention
 from seqmdn.plotting.calibration import CalibrationSummary, calibration_figure
 from seqmdn.plotting.cells import image_grid
 from seqmdn.plotting.comparison import ModelSummary, comparison_figure
+from seqmdn.plotting.completions import save_completions
 from seqmdn.plotting.conditional import save_conditional
 from seqmdn.plotting.curves import CurveSummary, curves_figure
 from seqmdn.plotting.film import save_film

@@ -7,6 +7,7 @@ the file alone, and is read with ``weights_only=True``: nothing in it is execute
 """
 
 from seqmdn.runs.clip import read_prime
+from seqmdn.runs.completions import Completion, Completions, look_completions
 from seqmdn.runs.conditional import Conditional, distinct_modes, look_conditional
 from seqmdn.runs.curves import learning_clock, learning_curve, loss_curve
 from seqmdn.runs.diagnostics import Diagnostics, diagnose
@@ -24,6 +25,8 @@ from seqmdn.runs.surprise import Surprise, look_surprise
 from seqmdn.runs.worst import Scored
 
 __all__ = [
+    "Completion",
+    "Completions",
     "Conditional",
     "Functions",
     "Diagnostics",
@@ -46,6 +49,7 @@ __all__ = [
     "learning_curve",
     "load_run",
     "look_along",
+    "look_completions",
     "look_conditional",
     "look_functions",
     "look_surprise",

@@ -1,13 +1,14 @@
 """What is to be drawn from a run: how much, under what is given, beside which real sequences."""
 
 from collections.abc import Sequence
+from dataclasses import replace
 from typing import Any, NamedTuple
 
 import numpy as np
 import torch
 from torch import Tensor
 
-from seqmdn.data import Batch, decode
+from seqmdn.data import Batch, Placed, decode
 from seqmdn.models import FrameModel
 from seqmdn.runs.labels import relabel
 from seqmdn.runs.run import Run
@@ -64,7 +65,11 @@ def plan_draws(
         raise ValueError(f"expected a style or a prime, found both ({found})")
     if style is None:
         indices = np.resize(run.data.store.indices(split), num)
-        real = run.data.sequences(split, indices)
+        rule = run.data.points
+        # Where some points of a function would do for a score, all of it is drawn.
+        real = run.data.sequences(
+            split, indices, None if rule is None else replace(rule, asked=None)
+        )
         primed = _primed(real, prime)
     else:
         real = _repeated(style, num)
@@ -99,10 +104,10 @@ def plan_draws(
 
 def _labelled(run: Run, real: Batch, labels: Sequence[str], length: int) -> Tensor:  # (B, T, X)
     """Return contexts that stay what they are in a real sequence's first frame, but for labels."""
-    if run.data.columns.given:
+    if run.data.columns.given or isinstance(run.data.store, Placed):
         raise ValueError(
-            "expected a context of labels alone, found given columns, which are another in every "
-            "frame: leave out the labels"
+            "expected a context of labels alone, found given columns or places, which are another "
+            "in every frame: leave out the labels"
         )
     first = real.values[:, 0, :0] if real.context is None else real.context[:, 0]
     known = relabel(first, run.data.store.context_names, labels)

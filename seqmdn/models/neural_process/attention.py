@@ -22,8 +22,8 @@ class AttentionEncoder(TaskEncoder):
 
     This is the deterministic path of attentive neural processes. One more key and value are
     learned: what is attended to where no given point is near, or none is given. The task's vector
-    is the mean of the :math:`r_i`. Costs O(T n) with n given points, and with self-attention
-    O(T^2).
+    is the mean of the :math:`r_i`. Costs O(T n) where the first n points are given, and O(n^2) more
+    with self-attention.
 
     Args:
         inputs: Number of inputs X of a point.
@@ -71,12 +71,15 @@ class AttentionEncoder(TaskEncoder):
         self.features = self.task_features = hidden
 
     def _encode(self, x: Tensor, y: Tensor, given: Tensor) -> tuple[Tensor, Tensor]:
-        r = self.of_points(torch.cat((x, y), dim=-1))
+        # What no task is given behind its last given point is looked at by nobody.
+        last = max(1, int(given.any(0).nonzero().max()) + 1 if bool(given.any()) else 0)
+        known = given[:, :last]
+        r = self.of_points(torch.cat((x, y), dim=-1)[:, :last])
         for attention in self.among:
-            r = r + _look(attention, r, r, r, given)
+            r = r + _look(attention, r, r, r, known)
         places = self.of_inputs(x)
-        found = _look(self.attention, places, places, r, given)
-        task = mean_of_given(r, given, self.nothing)
+        found = _look(self.attention, places, places[:, :last], r, known)
+        task = mean_of_given(r, known, self.nothing)
         return self.decoder(torch.cat((x, found.to(x)), dim=-1)), task
 
 

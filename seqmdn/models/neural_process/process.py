@@ -4,7 +4,7 @@ from collections.abc import Callable
 
 from torch import Tensor, nn
 
-from seqmdn.data import Standardise, Transform
+from seqmdn.data import Batch, Standardise, Transform
 from seqmdn.heads import FlooredMixtureHead
 from seqmdn.models.neural_process.attention import AttentionEncoder
 from seqmdn.models.neural_process.encoder import TaskEncoder
@@ -71,6 +71,15 @@ class NeuralProcess(FunctionModel):
         super().__init__(features, context, transform, inputs, chunk)
         self.encoder = encoder(context, features)
         self.head = self._make_head(head)
+
+    def task_vectors(self, batch: Batch) -> Tensor:
+        """Return what the given points say of each task as a whole, ``(B, G)``.
+
+        Args:
+            batch: B tasks of at most T points.
+        """
+        vectors: Tensor = self.encoder(*self._points(batch, self.see(batch)))[1]
+        return vectors
 
     def _make_head(self, head: Callable[[int, int], nn.Module]) -> nn.Module:
         return head(self.features, self.encoder.features)

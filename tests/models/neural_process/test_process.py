@@ -8,8 +8,9 @@ import torch
 
 from seqmdn.data import Batch, Identity, Logit
 from seqmdn.generation import generate
+from seqmdn.generation.steps import Steps
 from seqmdn.heads import FlooredMixtureHead, FlowMixtureHead, MixtureHead
-from seqmdn.models import ExactModel, NeuralProcess
+from seqmdn.models import ExactModel, NeuralProcess, SequenceModel
 from seqmdn.scoring import score_components, score_densities
 from tests.contracts import assert_state_is_complete, perturbed
 from tests.models.neural_process.kinds import ENCODERS, GIVEN, LENGTHS, D, X, tasks, waves
@@ -150,6 +151,30 @@ def test_draws_are_those_of_the_density_given_the_prime(encoder: str) -> None:
     # A value that is drawn is given to none that comes after it.
     centred = (found - found.mean(0)) / found.std(0)
     assert (centred[:, 0] * centred[:, 1]).mean(0).abs().max() < 5 / count**0.5
+
+
+@pytest.mark.parametrize("primed", [None, [3, 1]])
+def test_a_chain_gives_what_is_drawn_to_those_behind_it(primed: list[int] | None) -> None:
+    model, batch = build("self-attention", "a mixture"), tasks().part(0, 1)
+    x, y = (part.expand(2, -1, -1) for part in (batch.context, batch.values))
+    real = None if primed is None else torch.tensor(primed)
+    with torch.inference_mode():
+        steps = Steps(model, 2, context=x, prime=y[:, :3], primed=real, chain=5)
+        frames = []
+        for t, (frame, _) in enumerate(steps):
+            frames.append(frame)
+            seen = torch.stack([*frames, frame], dim=1)[:, : t + 1]
+            start = torch.full((2,), min(t, 5))
+            part = Batch(seen, torch.full((2,), t + 1), x[:, : t + 1], start)
+            expected = model.distributions(part)[0].mean[:, t]
+            torch.testing.assert_close(model.head(steps.h).mean, expected)
+    assert len(frames) == 7 and (frames[5] != y[:, 5]).any()
+
+
+@pytest.mark.parametrize("chain", [-1, 3])
+def test_a_chain_is_of_functions(chain: int) -> None:
+    with pytest.raises(ValueError, match=f"of a neural process, found one of {chain} and a Seq"):
+        generate(SequenceModel(1), 2, 5, chain=chain)
 
 
 def test_primes_of_unequal_length_are_given_as_far_as_they_go() -> None:
