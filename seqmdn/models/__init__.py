@@ -6,7 +6,9 @@ from seqmdn.models.frames import FrameModel
 from seqmdn.models.model import DensityBatch, DensityModel
 from seqmdn.models.neural_process import (
     AttentionEncoder,
+    ConvolutionalEncoder,
     DeepSetEncoder,
+    DistanceEncoder,
     MixtureProcess,
     NeuralProcess,
     TaskEncoder,
@@ -22,9 +24,11 @@ __all__ = [
     "MDN",
     "VRNN",
     "AttentionEncoder",
+    "ConvolutionalEncoder",
     "DeepSetEncoder",
     "DensityBatch",
     "DensityModel",
+    "DistanceEncoder",
     "Ensemble",
     "ExactModel",
     "FrameModel",

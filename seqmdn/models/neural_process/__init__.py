@@ -1,7 +1,9 @@
 """Neural processes: densities of functions, from a handful of their points."""
 
 from seqmdn.models.neural_process.attention import AttentionEncoder
+from seqmdn.models.neural_process.convolutional import ConvolutionalEncoder
 from seqmdn.models.neural_process.deep_sets import DeepSetEncoder
+from seqmdn.models.neural_process.distance import DistanceEncoder
 from seqmdn.models.neural_process.encoder import TaskEncoder
 from seqmdn.models.neural_process.mixture_process import MixtureProcess
 from seqmdn.models.neural_process.process import NeuralProcess
@@ -9,7 +11,9 @@ from seqmdn.models.neural_process.transformer import TransformerEncoder
 
 __all__ = [
     "AttentionEncoder",
+    "ConvolutionalEncoder",
     "DeepSetEncoder",
+    "DistanceEncoder",
     "MixtureProcess",
     "NeuralProcess",
     "TaskEncoder",

@@ -6,7 +6,7 @@ from torch import Tensor
 
 from seqmdn.models.neural_process.encoder import mean_of_given, perceptron
 from tests.contracts import assert_state_is_complete, perturbed
-from tests.models.neural_process.kinds import ENCODERS, GIVEN, LENGTHS, D, X, points
+from tests.models.neural_process.kinds import ENCODERS, GIVEN, LENGTHS, STATIONARY, D, X, points
 
 every = pytest.mark.parametrize("name", ENCODERS)
 
@@ -106,7 +106,7 @@ def test_an_empty_context_says_what_is_known_before(name: str) -> None:
     h, task = encoder(x, y, nothing, present)
     assert h.isfinite().all() and torch.equal(task[0], task[1])
     torch.testing.assert_close(h[1, :4], encoder(x, y, given, present)[0][1, :4])
-    assert differs(h[0, 0], h[0, 1]), "x alone must be seen"
+    assert name in STATIONARY or differs(h[0, 0], h[0, 1]), "x alone must be seen"
     encoder.eval()
     with torch.no_grad():
         torch.testing.assert_close(encoder(x, y, nothing, present)[0], h)
@@ -159,7 +159,9 @@ def test_sizes_below_one_are_refused(name: str) -> None:
     for sizes, words in [((0, D), "inputs must be"), ((X, 0), "outputs must be")]:
         with pytest.raises(ValueError, match=f"{words} at least 1, found 0"):
             make(*sizes)
-    for size in make.keywords.keys() - {"self_attention"}:
+    for size, value in make.keywords.items():
+        if not isinstance(value, int) or size == "self_attention":
+            continue
         with pytest.raises(ValueError, match=f"{size} must be at least 1, found 0"):
             make(X, D, **{size: 0})
 
