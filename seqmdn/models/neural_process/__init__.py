@@ -2,7 +2,9 @@
 
 from seqmdn.models.neural_process.adapted import AdaptedProcess
 from seqmdn.models.neural_process.attention import AttentionEncoder
+from seqmdn.models.neural_process.convolutional import ConvolutionalEncoder
 from seqmdn.models.neural_process.deep_sets import DeepSetEncoder
+from seqmdn.models.neural_process.distance import DistanceEncoder
 from seqmdn.models.neural_process.encoder import TaskEncoder
 from seqmdn.models.neural_process.function import FunctionModel
 from seqmdn.models.neural_process.mixture_process import MixtureProcess
@@ -12,7 +14,9 @@ from seqmdn.models.neural_process.transformer import TransformerEncoder
 __all__ = [
     "AdaptedProcess",
     "AttentionEncoder",
+    "ConvolutionalEncoder",
     "DeepSetEncoder",
+    "DistanceEncoder",
     "FunctionModel",
     "MixtureProcess",
     "NeuralProcess",

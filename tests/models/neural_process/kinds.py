@@ -9,7 +9,9 @@ from torch import Tensor
 from seqmdn.data import Batch
 from seqmdn.models.neural_process import (
     AttentionEncoder,
+    ConvolutionalEncoder,
     DeepSetEncoder,
+    DistanceEncoder,
     TaskEncoder,
     TransformerEncoder,
 )
@@ -22,9 +24,20 @@ ENCODERS: dict[str, Callable[[int, int], TaskEncoder]] = {
     "differences": partial(
         TransformerEncoder, hidden=16, blocks=2, feedforward=16, layers=1, waves=5, frequency=4.0
     ),
+    "convolutional": partial(
+        ConvolutionalEncoder,
+        hidden=16,
+        layers=1,
+        channels=(4, 6),
+        kernel=3,
+        depth=1,
+        reach=4.0,
+        resolution=1.0,
+    ),
+    "distance": partial(DistanceEncoder, hidden=16, layers=1, places=4, maps=2),
 }
 # What these say of an x where nothing is given is the same for all x.
-STATIONARY = {"differences"}
+STATIONARY = {"differences", "convolutional"}
 X, D = 2, 3
 LENGTHS, GIVEN = [7, 4, 5], [3, 0, 1]
 
