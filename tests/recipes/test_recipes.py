@@ -148,6 +148,11 @@ def test_base_and_models_split_the_configuration(recipe: Path) -> None:
             continue
         if recipe.name in OF_TASKS:  # what is given, and how a task's weights are found, as well
             own = {"encoder", "head", "weights", "proposal", "control_variate"}
+            rate = ["training", "optimizer", "init_args"]  # of another encoder, if it has its own
+            if keys[-3:] == rate:
+                training = yaml.safe_load(text)["training"]
+                assert set(training["optimizer"]["init_args"]) == {"lr"}
+                del keys[-3:]
             assert keys[:2] == ["model", "init_args"] and "head" in keys and set(keys[2:]) <= own
             continue
         assert keys == ["model", "init_args", "head"], f"{model}.yaml holds more than a head"
