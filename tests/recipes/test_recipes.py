@@ -157,9 +157,14 @@ def test_base_and_models_split_the_configuration(recipe: Path) -> None:
             assert set(yaml.safe_load(text)) == {"model"}
             continue
         if recipe in OF_TASKS:  # what is given, and how a task's weights are found, as well
-            own = {"encoder", "head", "weights", "proposal", "control_variate"}
+            own = {"encoder", "head", "weights", "proposal", "control_variate", "informed"}
             if model in ADAPTED:
                 own = {"head", "adapts", "hidden", "layers", "size", "steps", "rate"}
+            rate = ["training", "optimizer", "init_args"]  # of another encoder, if it has its own
+            if keys[-3:] == rate:
+                training = yaml.safe_load(text)["training"]
+                assert set(training["optimizer"]["init_args"]) == {"lr"}
+                del keys[-3:]
             assert keys[:2] == ["model", "init_args"] and "head" in keys and set(keys[2:]) <= own
             continue
         assert keys == ["model", "init_args", "head"], f"{model}.yaml holds more than a head"

@@ -4,6 +4,7 @@ import math
 
 import torch
 from torch import Tensor, nn
+from torch.nn import functional as F
 
 from seqmdn.models.neural_process.encoder import (
     TaskEncoder,
@@ -92,12 +93,14 @@ class DistanceEncoder(TaskEncoder):
 
     def _encode(self, x: Tensor, y: Tensor, given: Tensor) -> tuple[Tensor, Tensor]:
         u = self.places(x)
-        squares, seen = _squared_distances(u), given.unsqueeze(1)
+        squares = F.pad(_squared_distances(u), (0, 1))  # (B, T, T + 1), the last is nothing's
+        hidden = F.pad(~given, (0, 1)).unsqueeze(1)
+        hidden = x.new_zeros(hidden.shape).masked_fill(hidden, -torch.inf)
         r = self.of_points(torch.cat((u, y), dim=-1))
         for each in self.among:
-            r = each(squares, seen, r)
+            r = each(squares, hidden, r)
         task = mean_of_given(r, given, self.nothing)
-        found = self.attention(squares, seen, r)
+        found = self.attention(squares, hidden, r)
         mean = task.unsqueeze(1).expand_as(found)
         return self.decoder(torch.cat((u, found.to(u), mean.to(u)), dim=-1)), task
 
@@ -115,20 +118,20 @@ class _DistanceAttention(nn.Module):
         self.nothing = nn.Parameter(torch.randn(features) * 0.1)
         self.out = nn.Linear(features, features)
 
-    def forward(self, squares: Tensor, seen: Tensor, r: Tensor) -> Tensor:
+    def forward(self, squares: Tensor, hidden: Tensor, r: Tensor) -> Tensor:
         """Return what is found ``(B, T, H)`` of r ``(B, n, H)``.
 
         Args:
-            squares: Squared distances ``(B, T, n)``.
-            seen: Which of the n there are, boolean ``(B, 1, n)``.
+            squares: Squared distances ``(B, T, n + 1)``, the last of which are not looked at.
+            hidden: ``(B, 1, n + 1)``, 0 for what is there and minus infinity for what is not.
             r: Of each of them.
         """
-        B, T, _ = squares.shape
-        rates = 0.5 * (-2 * self.log_lengths).exp()  # (A,)
-        near = -rates[:, None, None] * squares.unsqueeze(1)  # (B, A, T, n)
-        near = near.masked_fill(~seen.unsqueeze(1), -torch.inf)
-        nothing = self.log_nothing[:, None, None].expand(B, -1, T, 1)
-        weights = torch.cat((near, nothing), dim=-1).softmax(-1)
+        B, _, places = hidden.shape
+        last = F.pad(hidden.new_zeros(places - 1), (0, 1), value=1.0)
+        nothing = self.log_nothing[:, None, None] * last  # (A, 1, n + 1)
+        rates = 0.5 * (-2 * self.log_lengths).exp()[:, None, None]
+        near = torch.addcmul(nothing + hidden.unsqueeze(1), squares.unsqueeze(1), -rates)
+        weights = near.softmax(-1)  # (B, A, T, n + 1)
         values = self.values(r)
         values = torch.cat((values, self.nothing.expand(B, 1, -1).to(values)), dim=1)
         heads = values.unflatten(-1, (self.heads, -1)).transpose(1, 2)  # (B, A, n + 1, H / A)
@@ -146,8 +149,8 @@ class _Round(nn.Module):
         self.before_thinking = nn.LayerNorm(features)
         self.feedforward = perceptron(features, features, 1, features)
 
-    def forward(self, squares: Tensor, seen: Tensor, r: Tensor) -> Tensor:
-        r = r + self.attention(squares, seen, self.before_looking(r))
+    def forward(self, squares: Tensor, hidden: Tensor, r: Tensor) -> Tensor:
+        r = r + self.attention(squares, hidden, self.before_looking(r))
         out: Tensor = r + self.feedforward(self.before_thinking(r))
         return out
 

@@ -31,7 +31,7 @@ ENCODERS: dict[str, Callable[[int, int], TaskEncoder]] = {
         channels=(4, 6),
         kernel=3,
         depth=1,
-        reach=4.0,
+        reach=2.5,
         resolution=1.0,
     ),
     "distance": partial(DistanceEncoder, hidden=16, layers=1, places=4, maps=2),
