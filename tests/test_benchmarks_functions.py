@@ -102,3 +102,12 @@ def test_a_run_writes_its_tables(
     for header in (functions.TIMES, functions.SCORES):
         head, line, row = text[text.index(header) :].splitlines()[:3]
         assert head.count("|") == line.count("|") == row.count("|") and row in printed
+
+
+def test_the_readme_holds_every_row() -> None:
+    text = Path(functions.__file__).with_name("README.md").read_text()
+    table = text.split(functions.BEGIN)[1].split(functions.END)[0]
+    for at_once in (1, functions.TASKS):
+        for name in functions.THEIRS:
+            for steps in functions.STEPS:
+                assert f"| {at_once} | {name} | {steps} |" in table
