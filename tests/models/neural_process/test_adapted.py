@@ -11,11 +11,9 @@ from torch import Tensor
 from torch.nn import functional as F
 
 from seqmdn.data import Batch
-from seqmdn.generation import generate
 from seqmdn.heads import FlooredMixtureHead, MixtureHead
-from seqmdn.models import AdaptedProcess, ExactModel
-from seqmdn.scoring import score_components, score_densities
-from tests.contracts import assert_state_is_complete, perturbed
+from seqmdn.models import AdaptedProcess
+from tests.contracts import perturbed
 from tests.models.neural_process.kinds import GIVEN, LENGTHS, D, X, tasks, waves
 
 HEADS = {
@@ -111,39 +109,6 @@ def test_loss_and_gradient_are_those_of_steps_by_hand(
     assert any(not torch.allclose(found[name], other[name], rtol=1e-3) for name in found)
 
 
-@pytest.mark.parametrize("head", HEADS)
-@pytest.mark.parametrize("adapts", ADAPTS)
-def test_a_target_has_a_density_of_its_own(adapts: str, head: str) -> None:
-    model, batch = build(adapts, head), tasks()
-    assert isinstance(model, ExactModel)
-    found = model.frame_log_prob(batch)
-    assert found.shape == (3, 7) and torch.equal(found != 0, batch.mask())
-    for b in range(3):
-        n = GIVEN[b]
-        for t in range(n, LENGTHS[b]):  # each target alone, its given points in another order
-            columns = [*reversed(range(n)), t]
-            alone = Batch(
-                batch.values[b : b + 1, columns],
-                torch.tensor([n + 1]),
-                batch.context[b : b + 1, columns],
-                torch.tensor([n]),
-            )
-            torch.testing.assert_close(model.log_prob(alone)[0], found[b, t])
-    values = batch.values.clone()
-    values[0, 4] += 1
-    moved = model.frame_log_prob(batch._replace(values=values))
-    assert (moved != found).nonzero().tolist() == [[0, 4]]
-    values = batch.values.clone()
-    values[2, 2] = 1e200  # beside a point that is given of another task
-    moved = model.frame_log_prob(batch._replace(values=values))
-    assert (moved != found).nonzero().tolist() == [[2, 2]]
-    values[2, 2] = batch.values[2, 2]
-    values[0, 1] += 1  # a given point changes all targets of its task, and no other's
-    moved = model.frame_log_prob(batch._replace(values=values))
-    assert torch.equal((moved != found).any(1), torch.tensor([True, False, False]))
-    assert (moved != found)[0, 3:].all()
-
-
 @pytest.mark.parametrize("adapts", ADAPTS)
 def test_without_given_points_no_step_is_taken(adapts: str) -> None:
     model, batch = build(adapts), tasks()
@@ -165,21 +130,6 @@ def test_without_given_points_no_step_is_taken(adapts: str) -> None:
     assert after > model.log_prob(repeated)[0], "steps raise the density of what is given"
 
 
-@pytest.mark.parametrize("adapts", ADAPTS)
-def test_padding_changes_neither_loss_nor_gradient(adapts: str) -> None:
-    model, batch = build(adapts), tasks()
-    assert batch.values.isnan().any() and batch.context.isnan().any()
-    hidden = ~batch.present().unsqueeze(-1)
-    other = batch._replace(
-        values=batch.values.masked_fill(hidden, 1e6), context=batch.context.masked_fill(hidden, -7)
-    )
-    torch.testing.assert_close(model.loss(other), model.loss(batch))
-    found, expected = gradients(model, model.loss(batch)), gradients(model, model.loss(other))
-    for name in found:
-        assert found[name].isfinite().all()
-        torch.testing.assert_close(found[name], expected[name])
-
-
 @pytest.mark.parametrize("mode", [torch.no_grad, torch.inference_mode])
 @pytest.mark.parametrize("adapts", ADAPTS)
 def test_steps_are_taken_in_every_mode(adapts: str, mode: Any) -> None:
@@ -198,81 +148,6 @@ def test_steps_are_taken_in_every_mode(adapts: str, mode: Any) -> None:
     model.loss(batch).backward()
     for name, parameter in model.named_parameters():
         assert (parameter.grad is not None) == name.startswith("rates"), name
-
-
-def test_densities_are_in_the_datas_units_and_units_do_not_matter() -> None:
-    for adapts in ADAPTS:
-        model, other = build(adapts), build(adapts, unit=100.0)
-        batch, moved = tasks(), tasks(unit=100.0)
-        expected = model.log_prob(batch) - D * math.log(100) * batch.frames()
-        torch.testing.assert_close(other.log_prob(moved), expected)
-
-
-@pytest.mark.parametrize("chunk", [1, 3])
-def test_targets_in_pieces_have_the_same_density(chunk: int) -> None:
-    for adapts in ADAPTS:
-        model, batch = build(adapts, "a mixture"), tasks()
-        with torch.no_grad():
-            whole = model.frame_log_prob(batch)
-            model.chunk = chunk
-            torch.testing.assert_close(model.frame_log_prob(batch), whole)
-
-
-@pytest.mark.parametrize("adapts", ADAPTS)
-def test_draws_are_those_of_the_density_given_the_prime(adapts: str) -> None:
-    model, batch = build(adapts, "a mixture"), tasks()
-    count, n = 2000, GIVEN[0]
-    x, y = (part[:1].expand(count, -1, -1) for part in (batch.context, batch.values))
-    drawn = generate(model, count, 7, context=x, prime=y[:, :n])
-    assert torch.equal(drawn.values[:, :n], y[:, :n])
-    mean = model.transform.inverse(model.distributions(batch)[0].mean)[0, n:]
-    found = drawn.values[:, n:]
-    assert ((found.mean(0) - mean).abs() < 5 * found.std(0) / count**0.5).all()
-    same, other = (
-        generate(model, 5, 7, context=x[:5], prime=prime, seed=1).values[:, n:]
-        for prime in (y[:5, :n], y[:5, :n] + 1)
-    )
-    assert (same != other).all(), "what is given is adapted to"
-
-
-def test_primes_of_unequal_length_are_given_as_far_as_they_go() -> None:
-    model, batch = build("weights"), tasks()
-    x = batch.context.nan_to_num(0)
-    state, numbers = None, []
-    for t in range(7):
-        h, state = model.advance(None, x[:, t], state, batch_size=3)
-        rows = t < torch.tensor(GIVEN)
-        if bool(rows.any()):
-            z = model.transform.call_and_ladj(batch.values.nan_to_num(0)[:, t])[0]
-            state = model.told(z, state, rows)
-        numbers.append(h)
-    density = model.head(torch.stack(numbers, dim=1))
-    expected, mask = model.distributions(batch)
-    torch.testing.assert_close(density.mean[mask], expected.mean[mask])
-
-
-@pytest.mark.parametrize("adapts", ADAPTS)
-def test_it_can_be_scored_as_every_exact_model(adapts: str) -> None:
-    model, batch = build(adapts, "a mixture").float().eval(), tasks()
-    batch = batch._replace(values=batch.values.float(), context=batch.context.float())
-    report = score_densities(model, [batch], draws=20).compute()
-    assert report["crps_estimator"] == "exact" and len(report["crps_per_sequence"]) == 3
-    use = score_components(model, [batch])
-    assert use is not None and len(use["responsibility"]) == 3
-
-
-@pytest.mark.parametrize("head", HEADS)
-@pytest.mark.parametrize("adapts", ADAPTS)
-def test_gradients_reach_every_parameter_and_all_is_saved(adapts: str, head: str) -> None:
-    model, batch = build(adapts, head), tasks()
-    assert_state_is_complete(model)
-    for name, gradient in gradients(model, model.loss(batch)).items():
-        assert gradient.any(), name
-    fresh = AdaptedProcess(
-        D, X, HEADS[head], adapts, hidden=8, layers=2, size=4, steps=2, rate=RATE[adapts]
-    ).double()
-    fresh.load_state_dict(model.state_dict())
-    assert torch.equal(fresh.log_prob(batch), model.log_prob(batch))
 
 
 @pytest.mark.parametrize("adapts", ADAPTS)
@@ -307,8 +182,6 @@ def test_what_does_not_fit_is_refused() -> None:
     ):
         with pytest.raises(ValueError, match=message):
             AdaptedProcess(D, X, **options)
-    with pytest.raises(ValueError, match="a density of functions expected inputs, found data"):
-        AdaptedProcess(D, 0)
     model, batch = build("weights"), tasks()
     values = batch.values.clone()
     values[0, 5] = torch.nan
