@@ -1,4 +1,4 @@
-"""Neural processes: whose density it is, its units, its draws, and what it refuses."""
+"""Neural processes: before anything was seen, floors, chains of draws, a short training."""
 
 import math
 from functools import partial
@@ -9,31 +9,16 @@ import torch
 from seqmdn.data import Batch, Identity
 from seqmdn.generation import generate
 from seqmdn.generation.steps import Steps
-from seqmdn.heads import FlooredMixtureHead, FlowMixtureHead, MixtureHead
+from seqmdn.heads import FlooredMixtureHead
 from seqmdn.models import NeuralProcess, SequenceModel
-from tests.contracts import perturbed
-from tests.models.neural_process.kinds import ENCODERS, LENGTHS, D, X, tasks, waves
+from tests.models.neural_process.kinds import ENCODERS, LENGTHS, tasks, waves
+from tests.models.neural_process.test_function import build
 
-HEADS = {
-    "one gaussian": partial(FlooredMixtureHead, components=1),
-    "a mixture": partial(MixtureHead, components=3, covariance="lowrank", rank=1),
-    "flow": partial(FlowMixtureHead, components=2),
-}
-
-
-def build(
-    encoder: str = "attention", head: str = "one gaussian", unit: float = 1.0
-) -> NeuralProcess:
-    torch.manual_seed(0)
-    model = NeuralProcess(D, X, ENCODERS[encoder], HEADS[head])
-    generator = torch.Generator().manual_seed(5)
-    values = 5 + unit * torch.randn(100, D, generator=generator).double()
-    model.double().initialise(values, torch.randn(100, X, generator=generator).double())
-    return perturbed(model, 0.2)
+ONE_GAUSSIAN = partial(FlooredMixtureHead, components=1)
 
 
 def test_no_start_is_the_density_before_anything_was_seen() -> None:
-    model, batch = build(), tasks()
+    model, batch = build("attention"), tasks()
     nothing = batch._replace(start=None)
     zero = batch._replace(start=torch.zeros(3).long())
     torch.testing.assert_close(model.frame_log_prob(nothing), model.frame_log_prob(zero))
@@ -78,9 +63,7 @@ def test_a_chain_is_of_functions(chain: int) -> None:
 
 def test_a_short_training_makes_use_of_the_given_points() -> None:
     torch.manual_seed(0)
-    model = NeuralProcess(
-        1, 1, partial(ENCODERS["attention"].func, hidden=32), HEADS["one gaussian"]
-    )
+    model = NeuralProcess(1, 1, partial(ENCODERS["attention"].func, hidden=32), ONE_GAUSSIAN)
     train, test = waves(64, seed=1), waves(64, seed=2)
     model.initialise(train.values.flatten(0, 1), train.context.flatten(0, 1))
     before = model.loss(test).item()
