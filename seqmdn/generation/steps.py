@@ -9,7 +9,7 @@ from torch import Tensor
 from seqmdn.data import encode
 from seqmdn.distributions import Joint
 from seqmdn.heads import JointHead
-from seqmdn.models import FrameModel, NeuralProcess
+from seqmdn.models import FrameModel, FunctionModel
 
 __all__ = ["Steps"]
 
@@ -53,9 +53,9 @@ class Steps:
     ) -> None:
         if num < 1:
             raise ValueError(f"num must be at least 1, found {num}")
-        if chain < 0 or (chain and not isinstance(model, NeuralProcess)):
+        if chain < 0 or (chain and not isinstance(model, FunctionModel)):
             raise ValueError(
-                "expected a chain of 0 values or more, of a neural process, found one of "
+                "expected a chain of 0 values or more, of a density of functions, found one of "
                 f"{chain} and a {type(model).__name__}: leave it out"
             )
         if not (mixing > 0 and scale > 0 and bits > 0):
