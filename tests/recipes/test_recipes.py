@@ -132,8 +132,10 @@ def test_fits_evaluates_and_samples(
     size = ["--model.width", "2"] if of_frames else [f"--model.{part}hidden", hidden]
     small += [*size, "--data.batch_size", "4"]
     main(["fit", *files, *small, "--out", str(run), "--debug"])
-    main(["evaluate", str(run), "--split", "valid", "--debug"])
-    assert json.loads((run / "metrics.json").read_text())["split"] == "valid"
+    assert json.loads((run / "metrics.json").read_text())["split"] == "test"  # fit has scored it
+    if model == recipe_models(recipe)[0]:  # the command does no more: once for each recipe
+        main(["evaluate", str(run), "--split", "valid", "--debug"])
+        assert json.loads((run / "metrics.json").read_text())["split"] == "valid"
     begun = ["--show", "reconstructed"] if of_frames else ["--prime", "2"]
     begun = [] if recipe in OF_ROWS else begun  # each row is drawn by itself
     drawn = "s.png"
