@@ -103,8 +103,9 @@ def _complete(
     drawn = values[0]
     if count < chain:
         context = None if batch.context is None else batch.context[:, :chain]
-        options = {"context": context, "prime": given, "chain": chain, "seed": seed}
-        first = generate(model, len(given), chain, **options).values
+        first = generate(
+            model, len(given), chain, context=context, prime=given, chain=chain, seed=seed
+        ).values
         drawn = torch.cat((first, batch.values[:, chain:]), dim=1)
         known = batch._replace(values=drawn, start=torch.full_like(batch.lengths, chain))
         drawn = _independent(model, known, 1, seed)[0]
