@@ -17,7 +17,8 @@ from seqmdn.plotting.page import check_ending, style, write
 from seqmdn.plotting.rows import Array
 
 _WIDTH = 9.0  # inches
-_NAMES = 1.1  # inches beside the rows
+_NAMES = 1.4  # inches beside the rows
+_TITLE = 0.3  # inches above them
 _UNKNOWN = (0.80, 0.87, 0.94)  # neither ink nor paper
 
 
@@ -74,14 +75,15 @@ def save_completions(
     sheet = np.concatenate(strips)
     with style():
         tall = (_WIDTH - _NAMES) * len(sheet) / sheet.shape[1]
-        figure = Figure(figsize=(_WIDTH, tall + 0.4), layout="constrained")
-        axes = figure.subplots()
+        high = tall + _TITLE
+        figure = Figure(figsize=(_WIDTH, high))
+        axes = figure.add_axes((_NAMES / _WIDTH, 0.0, 1 - _NAMES / _WIDTH, tall / high))
         axes.imshow(sheet, interpolation="nearest")
         axes.set_yticks(list(names), list(names.values()))
         axes.set_xticks([])
         axes.tick_params(length=0)
         axes.spines[:].set_visible(False)
-        figure.suptitle(title, fontsize=9, x=0.01, ha="left")
+        figure.suptitle(title, fontsize=9, x=0.01, y=1 - 0.3 * _TITLE / high, ha="left", va="top")
         write(figure, path)
 
 

@@ -88,7 +88,8 @@ def look_completions(run: Run, num: int, split: str = "test", seed: int = 0) -> 
     found = {}
     for name, (count, order) in ways.items():
         part = _ordered(batch, order)._replace(start=torch.full((num,), count))
-        found[name] = _complete(run, model, part, count, max(count, rule.most), seed)
+        chain = min(max(count, rule.most), T)
+        found[name] = _complete(run, model, part, count, chain, seed)
     return Completions(data.whole(batch).values, found)
 
 
@@ -96,28 +97,36 @@ def _complete(
     run: Run, model: NeuralProcess, batch: Batch, count: int, chain: int, seed: int
 ) -> Completion:
     given = batch.values[:, :count]
-    density = Flowed(model.distributions(batch)[0], model.transform)
-    with torch.random.fork_rng(devices=[]):
-        torch.manual_seed(seed)
-        values = density.sample(torch.Size([_DRAWS]))  # (S, N, T, D)
+    values = _independent(model, batch, _DRAWS, seed)  # (S, N, T, D)
     mean, deviation = values.mean(0), values.std(0)
     mean[:, :count], deviation[:, :count] = given, 0
-    drawn = generate(
-        model,
-        len(given),
-        batch.values.shape[1],
-        context=batch.context,
-        prime=given,
-        chain=chain,
-        seed=seed,
-    )
+    drawn = values[0]
+    if count < chain:
+        context = None if batch.context is None else batch.context[:, :chain]
+        first = generate(
+            model, len(given), chain, context=context, prime=given, chain=chain, seed=seed
+        ).values
+        drawn = torch.cat((first, batch.values[:, chain:]), dim=1)
+        known = batch._replace(values=drawn, start=torch.full_like(batch.lengths, chain))
+        drawn = _independent(model, known, 1, seed)[0]
+        drawn[:, :chain] = first
+    drawn[:, :count] = given
     seen = torch.full_like(batch.values, torch.nan)
     seen[:, :count] = given
 
     def whole(values: Tensor) -> Tensor:
         return run.data.whole(batch._replace(values=values)).values
 
-    return Completion(whole(seen), whole(mean), whole(deviation), whole(drawn.values))
+    return Completion(whole(seen), whole(mean), whole(deviation), whole(drawn))
+
+
+def _independent(model: NeuralProcess, batch: Batch, draws: int, seed: int) -> Tensor:
+    """Draw every point of tasks by itself, ``(S, B, T, D)``; of given ones, whatever comes."""
+    density = Flowed(model.distributions(batch)[0], model.transform)
+    with torch.random.fork_rng(devices=[]):
+        torch.manual_seed(seed)
+        drawn: Tensor = density.sample(torch.Size([draws]))
+    return drawn
 
 
 def _ordered(batch: Batch, order: Tensor) -> Batch:

@@ -84,18 +84,22 @@ def test_given_pixels_are_real_ones_and_stay(source: Path) -> None:
 def test_draws_are_chains_as_long_as_training_gave_pixels(source: Path) -> None:
     run = load_run(source)
     batch = run.data.sequences("test", run.data.store.indices("test")[:2], GivenPoints(2, 9))
-    found = look_completions(run, 2, seed=3).of["2 pixels"].drawn
-    for chain in (9, 8):
-        drawn = generate(
-            run.model,
-            2,
-            HEIGHT * WIDTH,
-            context=batch.context,
-            prime=batch.values[:, :2],
-            chain=chain,
-            seed=3,
-        )
-        assert torch.equal(run.data.whole(drawn).values, found) == (chain == 9)
+    assert batch.context is not None
+    found = pixels(look_completions(run, 2, seed=3).of["2 pixels"].drawn)
+    place = run.data.store.pixels(batch.context).unsqueeze(-1).expand(-1, -1, CHANNELS)
+    found = found.gather(1, place)
+    given = {"context": batch.context[:, :9], "prime": batch.values[:, :2], "seed": 3}
+    assert torch.equal(generate(run.model, 2, 9, chain=9, **given).values, found[:, :9])
+    assert not torch.equal(generate(run.model, 2, 9, chain=7, **given).values, found[:, :9])
+    # What is behind them is drawn by itself, given all of these.
+    known = batch._replace(
+        values=torch.cat((found[:, :9], batch.values[:, 9:]), 1), start=torch.full((2,), 9)
+    )
+    with torch.no_grad(), torch.random.fork_rng():
+        torch.manual_seed(3)
+        density = run.model.distributions(known)[0]
+        rest = 256 * density.sample(torch.Size([1]))[0]
+    torch.testing.assert_close(found[:, 9:], rest[:, 9:])
 
 
 def test_means_and_deviations_are_the_densitys(source: Path) -> None:

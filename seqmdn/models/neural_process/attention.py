@@ -32,13 +32,17 @@ class AttentionEncoder(TaskEncoder):
         layers: Hidden layers of each network.
         heads: Heads of the attention, a divisor of the width.
         self_attention: Rounds in which the given points see each other before they are seen.
+        waves: Number W of frequencies of which all networks see x, too, as
+            :math:`\sin 2^k x, \cos 2^k x` with k below W: what is near is then soon told from what
+            is far, as pixels want it. In units of the inputs that it is given.
 
     Raises:
         ValueError: If a size is out of range, or points do not fit.
 
     References:
         Attentive Neural Processes (Kim, Mnih, Schwarz, Garnelo, Eslami, Rosenbaum, Vinyals, Teh,
-        2019).
+        2019). Fourier Features Let Networks Learn High Frequency Functions in Low Dimensional
+        Domains (Tancik et al., 2020), for the waves.
 
     Example:
         >>> encoder = AttentionEncoder(inputs=1, outputs=2, hidden=16, self_attention=1)
@@ -56,12 +60,16 @@ class AttentionEncoder(TaskEncoder):
         layers: int = 2,
         heads: int = 4,
         self_attention: int = 0,
+        waves: int = 0,
     ) -> None:
         super().__init__(inputs, outputs)
         check_sizes(hidden=hidden, layers=layers)
         check_heads(hidden, heads)
-        if self_attention < 0:
-            raise ValueError(f"self_attention must be at least 0, found {self_attention}")
+        for name, count in {"self_attention": self_attention, "waves": waves}.items():
+            if count < 0:
+                raise ValueError(f"{name} must be at least 0, found {count}")
+        self.waves = waves
+        inputs *= 1 + 2 * waves
         self.of_points = perceptron(inputs + outputs, hidden, layers, hidden)
         self.of_inputs = perceptron(inputs, hidden, layers, hidden)
         self.among = nn.ModuleList(_attention(hidden, heads) for _ in range(self_attention))
@@ -71,6 +79,7 @@ class AttentionEncoder(TaskEncoder):
         self.features = self.task_features = hidden
 
     def _encode(self, x: Tensor, y: Tensor, given: Tensor) -> tuple[Tensor, Tensor]:
+        x = _with_waves(x, self.waves)
         # What no task is given behind its last given point is looked at by nobody.
         last = max(1, int(given.any(0).nonzero().max()) + 1 if bool(given.any()) else 0)
         known = given[:, :last]
@@ -81,6 +90,13 @@ class AttentionEncoder(TaskEncoder):
         found = _look(self.attention, places, places[:, :last], r, known)
         task = mean_of_given(r, known, self.nothing)
         return self.decoder(torch.cat((x, found.to(x)), dim=-1)), task
+
+
+def _with_waves(x: Tensor, count: int) -> Tensor:  # (B, T, X) -> (B, T, X (1 + 2 W))
+    """Put sines and cosines beside the inputs, each of twice the frequency of the one before."""
+    angles = [2**k * x for k in range(count)]
+    parts = [part for angle in angles for part in (angle.sin(), angle.cos())]
+    return torch.cat((x, *parts), dim=-1) if parts else x
 
 
 def _attention(features: int, heads: int) -> nn.MultiheadAttention:
