@@ -9,7 +9,7 @@ from torch import Tensor
 from seqmdn.data import Batch, GivenPoints, Placed
 from seqmdn.distributions import Flowed
 from seqmdn.generation import generate
-from seqmdn.models import NeuralProcess
+from seqmdn.models import FunctionModel
 from seqmdn.runs.run import Run
 
 __all__ = ["Completion", "Completions", "look_completions"]
@@ -66,7 +66,7 @@ def look_completions(run: Run, num: int, split: str = "test", seed: int = 0) -> 
     """
     data, model = run.data, run.model
     store = data.store
-    if not isinstance(model, NeuralProcess) or not isinstance(store, Placed):
+    if not isinstance(model, FunctionModel) or not isinstance(store, Placed):
         raise ValueError(
             f"expected a neural process of pixels beside their places, found a "
             f"{type(model).__name__} of {data.name}: train one (--data.scan place)"
@@ -94,7 +94,7 @@ def look_completions(run: Run, num: int, split: str = "test", seed: int = 0) -> 
 
 
 def _complete(
-    run: Run, model: NeuralProcess, batch: Batch, count: int, chain: int, seed: int
+    run: Run, model: FunctionModel, batch: Batch, count: int, chain: int, seed: int
 ) -> Completion:
     given = batch.values[:, :count]
     values = _independent(model, batch, _DRAWS, seed)  # (S, N, T, D)
@@ -120,7 +120,7 @@ def _complete(
     return Completion(whole(seen), whole(mean), whole(deviation), whole(drawn))
 
 
-def _independent(model: NeuralProcess, batch: Batch, draws: int, seed: int) -> Tensor:
+def _independent(model: FunctionModel, batch: Batch, draws: int, seed: int) -> Tensor:
     """Draw every point of tasks by itself, ``(S, B, T, D)``; of given ones, whatever comes."""
     density = Flowed(model.distributions(batch)[0], model.transform)
     with torch.random.fork_rng(devices=[]):

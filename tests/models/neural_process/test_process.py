@@ -57,7 +57,9 @@ def test_a_chain_gives_what_is_drawn_to_those_behind_it(primed: list[int] | None
 
 @pytest.mark.parametrize("chain", [-1, 3])
 def test_a_chain_is_of_functions(chain: int) -> None:
-    with pytest.raises(ValueError, match=f"of a density of functions, found one of {chain} and a Seq"):
+    with pytest.raises(
+        ValueError, match=f"of a density of functions, found one of {chain} and a Seq"
+    ):
         generate(SequenceModel(1), 2, 5, chain=chain)
 
 
