@@ -14,7 +14,8 @@ from seqmdn.data import Batch
 from seqmdn.heads import FlooredMixtureHead, MixtureHead
 from seqmdn.models import AdaptedProcess
 from tests.contracts import perturbed
-from tests.models.neural_process.kinds import GIVEN, LENGTHS, D, X, tasks, waves
+from tests.models.neural_process.kinds import GIVEN, LENGTHS, D, X, tasks
+from tests.models.neural_process.test_function import assert_learns_to_use_given_points
 
 HEADS = {
     "one gaussian": partial(FlooredMixtureHead, components=1),
@@ -156,18 +157,7 @@ def test_a_short_training_makes_use_of_the_given_points(adapts: Any) -> None:
     model = AdaptedProcess(
         1, 1, HEADS["one gaussian"], adapts, hidden=32, layers=2, size=8, steps=2, rate=RATE[adapts]
     )
-    train, test = waves(64, seed=1), waves(64, seed=2)
-    model.initialise(train.values.flatten(0, 1), train.context.flatten(0, 1))
-    before = model.loss(test).item()
-    optimiser = torch.optim.Adam(model.parameters(), lr=3e-3)
-    for step in range(100):
-        optimiser.zero_grad()
-        model.loss(waves(32, seed=100 + step)).backward()
-        optimiser.step()
-    with torch.no_grad():
-        blind = model.loss(test._replace(start=torch.zeros_like(test.start)))
-        assert model.loss(test) < before - 0.2
-        assert model.loss(test) < blind - 0.2
+    assert_learns_to_use_given_points(model, steps=100)
 
 
 def test_what_does_not_fit_is_refused() -> None:

@@ -17,7 +17,7 @@ from seqmdn.heads import FlooredMixtureHead, FlowMixtureHead, MixtureHead
 from seqmdn.models import AdaptedProcess, ExactModel, FunctionModel, NeuralProcess
 from seqmdn.scoring import score_components, score_densities
 from tests.contracts import assert_state_is_complete, perturbed
-from tests.models.neural_process.kinds import ENCODERS, GIVEN, LENGTHS, D, X, tasks
+from tests.models.neural_process.kinds import ENCODERS, GIVEN, LENGTHS, D, X, tasks, waves
 
 HEADS = {
     "one gaussian": partial(FlooredMixtureHead, components=1),
@@ -45,6 +45,22 @@ def build(
     inputs = torch.randn(100, X, generator=generator).double()
     model.double().initialise(values, scale * inputs + (scale - 1))
     return perturbed(model, 0.2)
+
+
+def assert_learns_to_use_given_points(model: FunctionModel, steps: int) -> None:
+    """Train a model of one output on one input, which is then better than before, and than blind."""
+    train, test = waves(64, seed=1), waves(64, seed=2)
+    assert train.context is not None and test.start is not None
+    model.initialise(train.values.flatten(0, 1), train.context.flatten(0, 1))
+    before = model.loss(test).item()
+    optimiser = torch.optim.Adam(model.parameters(), lr=3e-3)
+    for step in range(steps):
+        optimiser.zero_grad()
+        model.loss(waves(32, seed=100 + step)).backward()
+        optimiser.step()
+    with torch.no_grad():
+        blind = model.loss(test._replace(start=torch.zeros_like(test.start)))
+        assert model.loss(test) < min(before, blind.item()) - 0.2
 
 
 def slopes(model: FunctionModel, batch: Batch) -> dict[str, Tensor | None]:

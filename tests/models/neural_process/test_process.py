@@ -12,7 +12,10 @@ from seqmdn.generation.steps import Steps
 from seqmdn.heads import FlooredMixtureHead
 from seqmdn.models import NeuralProcess, SequenceModel
 from tests.models.neural_process.kinds import ENCODERS, LENGTHS, tasks, waves
-from tests.models.neural_process.test_function import build
+from tests.models.neural_process.test_function import (
+    assert_learns_to_use_given_points,
+    build,
+)
 
 ONE_GAUSSIAN = partial(FlooredMixtureHead, components=1)
 
@@ -65,16 +68,5 @@ def test_a_chain_is_of_functions(chain: int) -> None:
 
 def test_a_short_training_makes_use_of_the_given_points() -> None:
     torch.manual_seed(0)
-    model = NeuralProcess(1, 1, partial(ENCODERS["attention"].func, hidden=32), ONE_GAUSSIAN)
-    train, test = waves(64, seed=1), waves(64, seed=2)
-    model.initialise(train.values.flatten(0, 1), train.context.flatten(0, 1))
-    before = model.loss(test).item()
-    optimiser = torch.optim.Adam(model.parameters(), lr=3e-3)
-    for step in range(60):
-        optimiser.zero_grad()
-        model.loss(waves(32, seed=100 + step)).backward()
-        optimiser.step()
-    with torch.no_grad():
-        blind = model.loss(test._replace(start=torch.zeros_like(test.start)))
-        assert model.loss(test) < before - 0.2
-        assert model.loss(test) < blind - 0.2
+    encoder = partial(ENCODERS["attention"].func, hidden=32)
+    assert_learns_to_use_given_points(NeuralProcess(1, 1, encoder, ONE_GAUSSIAN), steps=60)
