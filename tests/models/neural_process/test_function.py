@@ -48,7 +48,7 @@ def build(
 
 
 def assert_learns_to_use_given_points(model: FunctionModel, steps: int) -> None:
-    """Train a model of one output on one input, which is then better than before, and than blind."""
+    """Train a model of one output on one input: it is then better than before, and than blind."""
     train, test = waves(64, seed=1), waves(64, seed=2)
     assert train.context is not None and test.start is not None
     model.initialise(train.values.flatten(0, 1), train.context.flatten(0, 1))
