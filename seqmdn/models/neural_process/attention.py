@@ -32,7 +32,7 @@ class AttentionEncoder(TaskEncoder):
         layers: Hidden layers of each network.
         heads: Heads of the attention, a divisor of the width.
         self_attention: Rounds in which the given points see each other before they are seen.
-        waves: Number W of frequencies of which all networks see x, too, as
+        octaves: Number W of frequencies of which all networks see x, too, as
             :math:`\sin 2^k x, \cos 2^k x` with k below W: what is near is then soon told from what
             is far, as pixels want it. In units of the inputs that it is given.
 
@@ -42,7 +42,7 @@ class AttentionEncoder(TaskEncoder):
     References:
         Attentive Neural Processes (Kim, Mnih, Schwarz, Garnelo, Eslami, Rosenbaum, Vinyals, Teh,
         2019). Fourier Features Let Networks Learn High Frequency Functions in Low Dimensional
-        Domains (Tancik et al., 2020), for the waves.
+        Domains (Tancik et al., 2020), for octaves.
 
     Example:
         >>> encoder = AttentionEncoder(inputs=1, outputs=2, hidden=16, self_attention=1)
@@ -60,16 +60,16 @@ class AttentionEncoder(TaskEncoder):
         layers: int = 2,
         heads: int = 4,
         self_attention: int = 0,
-        waves: int = 0,
+        octaves: int = 0,
     ) -> None:
         super().__init__(inputs, outputs)
         check_sizes(hidden=hidden, layers=layers)
         check_heads(hidden, heads)
-        for name, count in {"self_attention": self_attention, "waves": waves}.items():
+        for name, count in {"self_attention": self_attention, "octaves": octaves}.items():
             if count < 0:
                 raise ValueError(f"{name} must be at least 0, found {count}")
-        self.waves = waves
-        inputs *= 1 + 2 * waves
+        self.octaves = octaves
+        inputs *= 1 + 2 * octaves
         self.of_points = perceptron(inputs + outputs, hidden, layers, hidden)
         self.of_inputs = perceptron(inputs, hidden, layers, hidden)
         self.among = nn.ModuleList(_attention(hidden, heads) for _ in range(self_attention))
@@ -79,7 +79,7 @@ class AttentionEncoder(TaskEncoder):
         self.features = self.task_features = hidden
 
     def _encode(self, x: Tensor, y: Tensor, given: Tensor) -> tuple[Tensor, Tensor]:
-        x = _with_waves(x, self.waves)
+        x = _with_octaves(x, self.octaves)
         # What no task is given behind its last given point is looked at by nobody.
         last = max(1, int(given.any(0).nonzero().max()) + 1 if bool(given.any()) else 0)
         known = given[:, :last]
@@ -92,7 +92,7 @@ class AttentionEncoder(TaskEncoder):
         return self.decoder(torch.cat((x, found.to(x)), dim=-1)), task
 
 
-def _with_waves(x: Tensor, count: int) -> Tensor:  # (B, T, X) -> (B, T, X (1 + 2 W))
+def _with_octaves(x: Tensor, count: int) -> Tensor:  # (B, T, X) -> (B, T, X (1 + 2 W))
     """Put sines and cosines beside the inputs, each of twice the frequency of the one before."""
     angles = [2**k * x for k in range(count)]
     parts = [part for angle in angles for part in (angle.sin(), angle.cos())]

@@ -11,7 +11,7 @@ def test_heads_must_divide() -> None:
     for encoder in (AttentionEncoder, TransformerEncoder):
         with pytest.raises(ValueError, match="heads must divide the 10 features, found 3"):
             encoder(X, D, hidden=10, heads=3)
-    for name in ("self_attention", "waves"):
+    for name in ("self_attention", "octaves"):
         with pytest.raises(ValueError, match=f"{name} must be at least 0, found -1"):
             AttentionEncoder(X, D, **{name: -1})
 
@@ -37,8 +37,8 @@ def test_what_is_found_depends_on_where_one_asks() -> None:
     torch.testing.assert_close(h[1, 0], h[1, 1])  # nothing is given there
 
 
-def test_waves_stand_beside_the_inputs() -> None:
-    encoder = AttentionEncoder(X, D, hidden=8, layers=1, waves=2).double()
+def test_octaves_stand_beside_the_inputs() -> None:
+    encoder = AttentionEncoder(X, D, hidden=8, layers=1, octaves=2).double()
     x, y, given, present = points()
     first = encoder.of_inputs[0]
     seen: list[torch.Tensor] = []
