@@ -13,7 +13,7 @@ from benchmarks.measure import Comparison
 from data_prep.gaussian_process import write_tasks
 from seqmdn.cli import main
 from seqmdn.data import Batch
-from seqmdn.models import AdaptedProcess, MixtureProcess, TransformerEncoder
+from seqmdn.models import AdaptedProcess, ConvolutionalEncoder, MixtureProcess
 
 SMALL = {"maml": ["--model.hidden", "8"], "deterministic": ["--model.encoder.hidden", "8"]}
 
@@ -34,7 +34,7 @@ def runs(tmp_path_factory: pytest.TempPathFactory) -> list[Path]:
 def test_models_are_those_of_the_recipe() -> None:
     made = functions.models([functions.OURS, *functions.THEIRS])
     ours, *theirs = made.values()
-    assert isinstance(ours, MixtureProcess) and isinstance(ours.encoder, TransformerEncoder)
+    assert isinstance(ours, MixtureProcess) and isinstance(ours.encoder, ConvolutionalEncoder)
     assert [model.adapts for model in theirs] == ["weights", "context"]
     batch = functions.tasks()
     assert batch.start.min() == 3 and batch.start.max() == 46 and len(batch.values) == 24

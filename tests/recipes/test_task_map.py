@@ -25,8 +25,11 @@ def test_what_is_apart_is_told_apart_and_what_is_not_is_chance() -> None:
     assert abs(found["accuracy"] - 1 / 3) < 4 * found["stderr"] and 0.03 < found["stderr"] < 0.06
 
 
-def test_the_kernel_that_points_make_most_probable_is_mostly_that_of_the_task() -> None:
+def test_the_kernel_that_points_make_most_probable_is_mostly_that_of_the_task(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
     module = script("neural_process/task_map.py")
+    monkeypatch.setattr(module, "DRAWS", 200)
     x, y, processes, _ = draw_tasks(np.random.default_rng(1), 40)
     kernels = np.array([process.kernel for process in processes])
     given = [np.stack(points, axis=1)[:46] for points in zip(x, y, strict=True)]
