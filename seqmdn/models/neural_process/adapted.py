@@ -9,7 +9,7 @@ from torch import Tensor, nn
 
 from seqmdn.data import Standardise, Transform
 from seqmdn.heads import FlooredMixtureHead
-from seqmdn.models.neural_process.encoder import check_sizes
+from seqmdn.models.neural_process.encoder import check_sizes, last_given
 from seqmdn.models.neural_process.function import FunctionModel
 from seqmdn.models.neural_process.network import PointHead, PointNetwork
 
@@ -127,8 +127,7 @@ class AdaptedProcess(FunctionModel):
     def _adapt(self, x: Tensor, y: Tensor, given: Tensor) -> list[Tensor]:
         """Return what the steps have made, of each task, of what adapts."""
         wanted = torch.is_grad_enabled()
-        places = given.any(0).nonzero()
-        last = int(places.max()) + 1 if len(places) else 0
+        last = last_given(given)
         # Steps need gradients, whoever is in which mode; outside of training, theirs alone.
         with torch.inference_mode(False), torch.enable_grad():
             moved = self._begun(len(x))

@@ -7,6 +7,7 @@ from seqmdn.models.neural_process.encoder import (
     TaskEncoder,
     check_heads,
     check_sizes,
+    last_given,
     mean_of_given,
     perceptron,
 )
@@ -81,7 +82,7 @@ class AttentionEncoder(TaskEncoder):
     def _encode(self, x: Tensor, y: Tensor, given: Tensor) -> tuple[Tensor, Tensor]:
         x = _with_octaves(x, self.octaves)
         # What no task is given behind its last given point is looked at by nobody.
-        last = max(1, int(given.any(0).nonzero().max()) + 1 if bool(given.any()) else 0)
+        last = max(1, last_given(given))
         known = given[:, :last]
         r = self.of_points(torch.cat((x, y), dim=-1)[:, :last])
         for attention in self.among:

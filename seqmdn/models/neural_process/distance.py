@@ -10,6 +10,7 @@ from seqmdn.models.neural_process.encoder import (
     TaskEncoder,
     check_heads,
     check_sizes,
+    last_given,
     mean_of_given,
     perceptron,
 )
@@ -93,13 +94,16 @@ class DistanceEncoder(TaskEncoder):
 
     def _encode(self, x: Tensor, y: Tensor, given: Tensor) -> tuple[Tensor, Tensor]:
         u = self.places(x)
-        squares = F.pad(_squared_distances(u), (0, 1))  # (B, T, T + 1), the last is nothing's
-        hidden = F.pad(~given, (0, 1)).unsqueeze(1)
+        # What no task is given behind its last given point is looked at by nobody.
+        last = max(1, last_given(given))
+        known = given[:, :last]
+        squares = F.pad(_squared_distances(u)[:, :, :last], (0, 1))  # the last is nothing's
+        hidden = F.pad(~known, (0, 1)).unsqueeze(1)
         hidden = x.new_zeros(hidden.shape).masked_fill(hidden, -torch.inf)
-        r = self.of_points(torch.cat((u, y), dim=-1))
+        r = self.of_points(torch.cat((u, y), dim=-1)[:, :last])
         for each in self.among:
-            r = each(squares, hidden, r)
-        task = mean_of_given(r, given, self.nothing)
+            r = each(squares[:, :last], hidden, r)
+        task = mean_of_given(r, known, self.nothing)
         found = self.attention(squares, hidden, r)
         mean = task.unsqueeze(1).expand_as(found)
         return self.decoder(torch.cat((u, found.to(u), mean.to(u)), dim=-1)), task

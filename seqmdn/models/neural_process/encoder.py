@@ -4,7 +4,14 @@ from abc import ABC, abstractmethod
 
 from torch import Tensor, nn
 
-__all__ = ["TaskEncoder", "check_heads", "check_sizes", "mean_of_given", "perceptron"]
+__all__ = [
+    "TaskEncoder",
+    "check_heads",
+    "check_sizes",
+    "last_given",
+    "mean_of_given",
+    "perceptron",
+]
 
 
 class TaskEncoder(nn.Module, ABC):
@@ -105,6 +112,23 @@ def mean_of_given(r: Tensor, given: Tensor, nothing: Tensor) -> Tensor:
     count = given.sum(1, keepdim=True)  # (B, 1)
     mean = r.where(given.unsqueeze(-1), 0).sum(1) / count.clamp(min=1)
     return mean.where(count > 0, nothing.to(mean))
+
+
+def last_given(given: Tensor) -> int:
+    """Return how many points, from the first on, hold all that are given of any task.
+
+    Args:
+        given: Which points are given, boolean ``(B, T)``.
+
+    Example:
+        >>> import torch
+        >>> last_given(torch.arange(7) < torch.tensor([[3], [0], [5]]))
+        5
+        >>> last_given(torch.zeros(2, 7, dtype=torch.bool))
+        0
+    """
+    places = given.any(0).nonzero()
+    return int(places.max()) + 1 if len(places) else 0
 
 
 def check_sizes(**sizes: int) -> None:

@@ -4,7 +4,7 @@ import pytest
 import torch
 from torch import Tensor
 
-from seqmdn.models.neural_process.encoder import mean_of_given, perceptron
+from seqmdn.models.neural_process.encoder import last_given, mean_of_given, perceptron
 from tests.contracts import assert_state_is_complete, perturbed
 from tests.models.neural_process.kinds import ENCODERS, GIVEN, LENGTHS, STATIONARY, D, X, points
 
@@ -178,3 +178,10 @@ def test_a_mean_is_over_the_given_points() -> None:
 def test_a_perceptron_has_its_layers() -> None:
     widths = [part.weight.shape for part in perceptron(3, 8, 2, 5) if hasattr(part, "weight")]
     assert widths == [(8, 3), (8, 8), (5, 8)]
+
+
+def test_the_last_given_point_is_that_of_any_task_wherever_it_stands() -> None:
+    given = torch.zeros(3, 6, dtype=torch.bool)
+    assert last_given(given) == 0
+    given[1, 0] = given[2, 4] = True
+    assert last_given(given) == 5
