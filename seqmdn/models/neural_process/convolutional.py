@@ -116,10 +116,12 @@ class ConvolutionalEncoder(TaskEncoder):
 
     def _encode(self, x: Tensor, y: Tensor, given: Tensor) -> tuple[Tensor, Tensor]:
         log_drawn, log_read = self._log_weights(x)
-        drawn = _product([log.exp() for log in log_drawn])  # (B, T, G^X)
+        *others, last = [log.exp() for log in log_drawn]  # (B, T, G) each
         values = torch.cat((torch.ones_like(y[..., :1]), y), dim=-1)
         # Zeros stand in the place of what is not given, its weights are not 0.
-        sums = values.where(given.unsqueeze(-1), 0).mT @ drawn  # (B, 1 + D, G^X)
+        values = values.where(given.unsqueeze(-1), 0)
+        sums = _product([values, *others]).mT @ last  # no weights of all points and all the grid
+        sums = sums.unflatten(1, (values.shape[-1], -1)).flatten(2)  # (B, 1 + D, G^X)
         density, total = sums[:, :1], sums[:, 1:]
         seen = torch.cat((density, total / (density + FAINT)), dim=1)
         found = self.network(seen.unflatten(-1, [len(self.grid)] * self.inputs)).flatten(2)
@@ -134,9 +136,9 @@ class ConvolutionalEncoder(TaskEncoder):
         return [[each * rate for each in half.unbind(2)] for rate in (-2 * self.log_lengths).exp()]
 
 
-def _product(weights: list[Tensor]) -> Tensor:  # (B, T, G^X)
-    """Return the weights of all points of the grid, from those in each input ``(B, T, G)``."""
-    first, *others = weights
+def _product(factors: list[Tensor]) -> Tensor:
+    """Return all products of a number of each factor ``(B, T, N)``, the last one's fastest."""
+    first, *others = factors
     for other in others:
         first = (first.unsqueeze(-1) * other.unsqueeze(-2)).flatten(-2)
     return first
