@@ -110,7 +110,7 @@ def long(clone: Path, tmp_path: Path) -> Iterator[tuple[subprocess.Popen[str], l
     """A comparison under way, as another process."""
     out = tmp_path / "out"
     words = ["compare", str(clone), "--jobs", "2", "--out", str(out)]
-    words += ["--trainer.max_steps", "300", "--trainer.val_check_interval", "10"]
+    words += ["--trainer.max_steps", "200", "--trainer.val_check_interval", "10"]
     # A shell starts what runs in the background deaf to Ctrl-C, and so would be all it starts.
     listening = "import signal; signal.signal(signal.SIGINT, signal.default_int_handler)"
     command = f"{listening}; from seqmdn.cli import main; main()"
@@ -143,12 +143,12 @@ def test_ctrl_c_stops_every_training_and_resume_goes_on(
     assert "every training under way has written a checkpoint; go on by repeating" in error
     assert trainings(out) == [] and not hidden_files(out)
     steps = [checkpoint(run)["global_step"] for run in runs]
-    assert all(10 <= step < 300 for step in steps)
+    assert all(10 <= step < 200 for step in steps)
     assert not (out / "compare.json").exists()
     main([*words, "--resume"])
     result = json.loads((out / "compare.json").read_text())
     assert list(result["models"]) == ["rmdn", "frmdn"]
-    assert [checkpoint(run)["global_step"] for run in runs] == [300, 300]
+    assert [checkpoint(run)["global_step"] for run in runs] == [200, 200]
 
 
 def trainings(out: Path) -> list[int]:
@@ -172,7 +172,7 @@ def trainings(out: Path) -> list[int]:
 def test_grids_that_overlap_share_their_runs(
     small_run: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str], refusal: Callable[..., str]
 ) -> None:
-    """Of six cells in two grids and a comparison before them, each is trained once."""
+    """Of five cells in two grids and a comparison before them, each is trained once."""
     recipe, out = small_run.parent / "recipe", tmp_path / "out"
     shutil.copytree(small_run, out / "runs" / "rmdn-0")
 
@@ -209,11 +209,9 @@ def test_grids_that_overlap_share_their_runs(
     assert names == {"runs", *files}, "a comparison's own files are not touched"
     assert "sweep.png" in capsys.readouterr().out
 
-    result, new = swept("--models", "rmdn", "--sweep", "rank=1,2", "components=2")
-    assert new == ["rmdn,head.components=2,head.rank=2-0"]
-    # A comparison's options are those of the grid's cells, and its names are its own.
+    # A comparison's options are those of the grid's cells in any order, and its names are its own.
     other = shutil.copy(recipe / "frmdn.yaml", tmp_path / "other.yaml")
-    words = ["--possible", "--sweep", "head.components=2", "rank=0,9"]
+    words = ["--possible", "--sweep", "rank=0,9", "components=2"]
     result, new = swept("--models", "rmdn", str(other), *words)
     assert new == ["other,head.components=2,head.rank=0-0"]
     cells = result["sweep"]["cells"]
