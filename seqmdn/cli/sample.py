@@ -88,7 +88,7 @@ def sample_command(words: list[str]) -> None:
         type=int,
         default=0,
         help="of functions: how many first values are given to those behind them, drawn ones as "
-        "well; by default each is drawn by itself",
+        "well; by default each is drawn by itself, or of completions as many are as training gives",
     )
     parser.add_argument(
         "--show",

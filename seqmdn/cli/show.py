@@ -111,11 +111,12 @@ def _functions(options: argparse.Namespace, parser: argparse.ArgumentParser, run
 def _completions(options: argparse.Namespace, parser: argparse.ArgumentParser, run: Run) -> None:
     """Show what a model expects of images of which it is given some pixels."""
     check_ending(options.out)
-    if others := _others(options, parser, {"run", "out", "split", "show", "data", "num", "seed"}):
+    known = {"run", "out", "split", "show", "data", "num", "seed", "chain"}
+    if others := _others(options, parser, known):
         raise ValueError(
             f"expected no {others[0]} where completions are shown, found it: leave it out"
         )
-    found = look_completions(run, options.num, options.split, options.seed)
+    found = look_completions(run, options.num, options.split, options.seed, options.chain or None)
     rows = {
         f"{name}:": {key: values.numpy() for key, values in each._asdict().items()}
         for name, each in found.of.items()

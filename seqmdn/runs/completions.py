@@ -26,8 +26,8 @@ class Completion(NamedTuple):
         given: The pixels that are given, NaN elsewhere.
         mean: Of each pixel by itself; given ones as they are.
         deviation: Of each pixel by itself, the standard one; given ones have none.
-        drawn: The given pixels and a draw of the others by the chain rule, in random order: as many
-            as are given at most in training see those drawn before them, and so do all behind.
+        drawn: The given pixels and a draw of the others by the chain rule, in random order: the
+            first of all pixels see those drawn before them, and the rest sees these.
     """
 
     given: Tensor
@@ -49,7 +49,9 @@ class Completions(NamedTuple):
 
 
 @torch.no_grad()
-def look_completions(run: Run, num: int, split: str = "test", seed: int = 0) -> Completions:
+def look_completions(
+    run: Run, num: int, split: str = "test", seed: int = 0, chain: int | None = None
+) -> Completions:
     """Complete the first images of a split from few pixels, from many, and from the upper half.
 
     Few and many are the fewest and the most that are given in training (``--data.points``), taken
@@ -60,9 +62,12 @@ def look_completions(run: Run, num: int, split: str = "test", seed: int = 0) -> 
         num: Number N of images, taken again in turn where there are fewer.
         split: Where they come from.
         seed: Seed of the draws.
+        chain: How many first pixels of an image, given or drawn, are seen by those behind them: as
+            many as are given at most in training, if that is not said. More is asked of a model
+            than it has learnt.
 
     Raises:
-        ValueError: If the model or the data are others, or no image is asked for.
+        ValueError: If the model or the data are others, no image is asked for, or no chain.
     """
     data, model = run.data, run.model
     store = data.store
@@ -73,7 +78,10 @@ def look_completions(run: Run, num: int, split: str = "test", seed: int = 0) -> 
         )
     if num < 1:
         raise ValueError(f"expected 1 image or more, found {num}")
+    if chain is not None and chain < 1:
+        raise ValueError(f"expected a chain of 1 pixel or more, found {chain}")
     rule = data.points or GivenPoints()
+    chain = rule.most if chain is None else chain
     indices = store.indices(split)[torch.arange(num) % len(store.indices(split))]
     batch = data.sequences(split, indices, replace(rule, asked=None))
     assert batch.context is not None
@@ -88,8 +96,7 @@ def look_completions(run: Run, num: int, split: str = "test", seed: int = 0) -> 
     found = {}
     for name, (count, order) in ways.items():
         part = _ordered(batch, order)._replace(start=torch.full((num,), count))
-        chain = min(max(count, rule.most), T)
-        found[name] = _complete(run, model, part, count, chain, seed)
+        found[name] = _complete(run, model, part, count, min(max(count, chain), T), seed)
     return Completions(data.whole(batch).values, found)
 
 

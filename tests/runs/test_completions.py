@@ -102,6 +102,18 @@ def test_draws_are_chains_as_long_as_training_gave_pixels(source: Path) -> None:
     torch.testing.assert_close(found[:, 9:], rest[:, 9:])
 
 
+def test_a_chain_goes_on_as_far_as_it_is_asked_to(source: Path) -> None:
+    run = load_run(source)
+    batch = run.data.sequences("test", run.data.store.indices("test")[:2], GivenPoints(2, 9))
+    assert batch.context is not None
+    count = batch.values.shape[1]
+    found = pixels(look_completions(run, 2, seed=3, chain=count + 1).of["9 pixels"].drawn)
+    place = run.data.store.pixels(batch.context).unsqueeze(-1).expand(-1, -1, CHANNELS)
+    given = {"context": batch.context, "prime": batch.values[:, :9], "seed": 3}
+    drawn = generate(run.model, 2, count, chain=count, **given).values
+    assert torch.equal(drawn, found.gather(1, place))
+
+
 def test_means_and_deviations_are_the_densitys(source: Path) -> None:
     run = load_run(source)
     found = look_completions(run, 2)
@@ -125,6 +137,7 @@ def test_the_command_writes_the_picture_and_images_of_its_own(
     main(["sample", str(source), "--num", "4", "--chain", "5", "--out", str(own)])
     capsys.readouterr()
     words = ["--data", str(own), "--show", "completions", "--num", "5", "--out", str(path)]
+    words += ["--chain", "11"]
     main(["sample", str(source), *words])
     assert capsys.readouterr().out == f"completions of 5 images: {path}\n"
     with Image.open(path) as picture:
@@ -148,6 +161,8 @@ def test_a_chain_changes_what_is_drawn(source: Path, tmp_path: Path) -> None:
 def test_what_completes_nothing_is_refused(source: Path, tmp_path: Path) -> None:
     with pytest.raises(ValueError, match="1 image or more, found 0"):
         look_completions(load_run(source), 0)
+    with pytest.raises(ValueError, match="chain of 1 pixel or more, found 0"):
+        look_completions(load_run(source), 1, chain=0)
     other = train_images(tmp_path, write_images(tmp_path / "images.h5"))
     with pytest.raises(ValueError, match="beside their places, found a SequenceModel of images"):
         look_completions(other, 1)
