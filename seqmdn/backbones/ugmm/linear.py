@@ -145,6 +145,23 @@ class UGMMLinear(nn.Module):
         y: Tensor = plain_log_density(x, *self._parts(self._kept()))
         return y
 
+    def responses(self, x: Tensor) -> Tensor:  # (*batch, in) -> (out, in)
+        r"""Return each component's share of its neuron, a mean over rows: what it responds to.
+
+        .. math:: \frac1N \sum_n r_{njk}, \quad r_{njk} = \pi_{jk} N(x_{nk}; \mu_{jk},
+            \sigma_{jk}^2) / e^{y_{nj}}
+
+        The shares of a neuron sum to 1. They are the gradient of the mean output in the logarithms
+        of the components' weights, so that no tensor of (batch, out, in) is made. Without dropout.
+        """
+        self._check(x)
+        mean, inverse_scale, coefficient = (part.detach() for part in self._parts(None))
+        coefficient.requires_grad_()
+        with torch.enable_grad():
+            y = reduced_log_density(x.detach().flatten(0, -2), mean, inverse_scale, coefficient)
+            (shares,) = torch.autograd.grad(y.mean(0).sum(), coefficient)
+        return shares
+
     def extra_repr(self) -> str:
         said = f"in_features={self.in_features}, out_features={self.out_features}"
         said += f", dropout={self.dropout}" if self.dropout else ""

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from typing import Literal
 
 from torch import Tensor, nn
@@ -101,8 +101,20 @@ class UGMMNetwork(Backbone):
         return h.unflatten(0, x.shape[:2]), ()
 
 
-_NORMS = {
-    None: lambda width: [],
-    "batch": lambda width: [nn.BatchNorm1d(width)],
-    "layer": lambda width: [nn.LayerNorm(width)],
+def _nothing(width: int) -> list[nn.Module]:
+    return []
+
+
+def _batch(width: int) -> list[nn.Module]:
+    return [nn.BatchNorm1d(width)]
+
+
+def _layer(width: int) -> list[nn.Module]:
+    return [nn.LayerNorm(width)]
+
+
+_NORMS: dict[str | None, Callable[[int], list[nn.Module]]] = {
+    None: _nothing,
+    "batch": _batch,
+    "layer": _layer,
 }

@@ -110,7 +110,7 @@ class _LogDensity(Function):
     def backward(ctx: Any, gradient: Tensor) -> tuple[Tensor | None, ...]:
         saved = ctx.saved_tensors
         with torch.no_grad():
-            found = _gradients(gradient, *saved, of_x=ctx.needs_input_grad[0])
+            found = _gradients(ctx.needs_input_grad[0], gradient, *saved)
         if torch.is_grad_enabled():  # a graph of this pass is asked for
             return tuple(each if each is None else _Once.apply(each, *saved) for each in found)
         return found
@@ -136,12 +136,12 @@ class _Once(Function):
 
 
 def _gradients(
+    of_x: bool,
     gradient: Tensor,
     x: Tensor,
     mean: Tensor,
     inverse_scale: Tensor,
     log_coefficient: Tensor,
-    of_x: bool,
 ) -> tuple[Tensor | None, ...]:
     gradient = gradient.t().contiguous()  # (out, batch)
     # Sums over the batch of the responsibilities times t to the powers of 0, 1 and 2.

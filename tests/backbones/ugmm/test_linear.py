@@ -191,3 +191,15 @@ def test_inputs_that_are_not_finite_are_named() -> None:
 def test_repr_says_what_it_is() -> None:
     assert repr(UGMMLinear(3, 2)) == "UGMMLinear(in_features=3, out_features=2)"
     assert "dropout=0.5, tied_means=True" in repr(UGMMLinear(3, 2, 0.5, True))
+
+
+def test_responses_are_mean_shares_of_components() -> None:
+    layer = lively(5, 3, dropout=0.5)
+    x = torch.randn(4, 2, 5, dtype=torch.float64)
+    components = Normal(layer.means(), layer.scales()).log_prob(x.unsqueeze(-2))
+    shares = (components + layer.logits.log_softmax(-1)).softmax(-1).mean((0, 1))
+    with torch.no_grad():
+        found = layer.responses(x)
+    torch.testing.assert_close(found, shares.detach())
+    torch.testing.assert_close(found.sum(-1), torch.ones(3).double())
+    assert all(parameter.grad is None for parameter in layer.parameters())
