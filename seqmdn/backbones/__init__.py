@@ -4,7 +4,7 @@ from seqmdn.backbones.backbone import Backbone
 from seqmdn.backbones.encoders import ConvolutionEncoder, FrameEncoder, MLPEncoder
 from seqmdn.backbones.mlp import MLPBackbone
 from seqmdn.backbones.stacked import GRUBackbone, LSTMBackbone
-from seqmdn.backbones.ugmm import UGMMLinear, UGMMLSTMBackbone, UGMMNetwork
+from seqmdn.backbones.ugmm import UGMMBlock, UGMMLinear, UGMMLSTMBackbone, UGMMNetwork
 from seqmdn.backbones.window import WindowBackbone
 
 __all__ = [
@@ -15,6 +15,7 @@ __all__ = [
     "LSTMBackbone",
     "MLPBackbone",
     "MLPEncoder",
+    "UGMMBlock",
     "UGMMLSTMBackbone",
     "UGMMLinear",
     "UGMMNetwork",

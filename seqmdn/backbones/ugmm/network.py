@@ -1,4 +1,4 @@
-"""A network of single frames whose layers are mixtures."""
+"""Networks of single frames whose layers are mixtures, and what stands around such a layer."""
 
 from __future__ import annotations
 
@@ -10,38 +10,92 @@ from torch import Tensor, nn
 from seqmdn.backbones.backbone import Backbone, State, check_arguments
 from seqmdn.backbones.ugmm.linear import UGMMLinear
 
-__all__ = ["UGMMNetwork"]
+__all__ = ["UGMMBlock", "UGMMNetwork"]
+
+Normalise = Literal["batch", "layer"]
+
+
+class UGMMBlock(nn.Module):
+    r"""A layer of neurons that are mixtures, and what may stand around it, each an argument.
+
+    .. math:: y = P \, \text{norm}(\text{UGMMLinear}(\text{norm}(M x)))
+
+    - A linear mix M, to as many features as there are neurons: a component then looks at a
+      direction of its own in place of one coordinate.
+    - A normalisation behind the mix and behind the layer. Log-densities of many inputs lie at one
+      level and have little spread, while the next layer's means and scales begin at those of a
+      standard normal, and logits that hardly differ learn slowly.
+    - Products P of neurons' densities to powers, which are linear in their logarithms.
+
+    Args:
+        in_features: Inputs.
+        out_features: Neurons, and outputs.
+        mix: Whether there is a mix.
+        product: Whether there are products.
+        normalise: ``"batch"`` (statistics of all frames of a batch, of training's batches when
+            scored), ``"layer"`` (of each frame's own features) or None. Padding would enter the
+            former: sequences of unequal lengths need the latter.
+        dropout: Of components (:class:`UGMMLinear`).
+        tied_means: Whether the neurons' means are tied.
+        scale: Of components, at the start.
+
+    Raises:
+        ValueError: If the normalisation is unknown, or as :class:`UGMMLinear` does.
+
+    Example:
+        >>> import torch
+        >>> UGMMBlock(3, 5, mix=True)(torch.zeros(7, 2, 3)).shape
+        torch.Size([7, 2, 5])
+    """
+
+    def __init__(
+        self,
+        in_features: int,
+        out_features: int,
+        mix: bool = False,
+        product: bool = False,
+        normalise: Normalise | None = "batch",
+        dropout: float = 0.0,
+        tied_means: bool = False,
+        scale: float = 1.0,
+    ) -> None:
+        super().__init__()
+        if normalise not in _NORMS:
+            raise ValueError(f"normalise must be batch, layer or null, found {normalise!r}")
+        norm, width = _NORMS[normalise], out_features
+        parts: list[nn.Module] = [nn.Linear(in_features, width), *norm(width)] if mix else []
+        seen = width if mix else in_features
+        parts.append(UGMMLinear(seen, width, dropout, tied_means, scale=scale))
+        parts += norm(width)
+        parts += [nn.Linear(width, width)] if product else []
+        self.parts = nn.Sequential(*parts)
+
+    def forward(self, x: Tensor) -> Tensor:  # (*batch, in) -> (*batch, out)
+        """Return what the parts make of each frame."""
+        y: Tensor = self.parts(x.reshape(-1, x.shape[-1]))
+        return y.view(*x.shape[:-1], y.shape[-1])
 
 
 class UGMMNetwork(Backbone):
     r"""Layers of neurons that are mixtures, the same for every frame.
 
-    .. math:: h^n = \text{dropout}(y^n), \quad y^n = P^n \, \text{norm}(u^n), \quad
-        u^n = \text{UGMMLinear}(M^n h^{n-1}), \quad h^0 = x
-
-    Plain layers of mixtures are u alone. What may stand around them, each an argument: a linear mix
-    M before, after which a component looks at a direction of its own in place of one coordinate; a
-    normalisation, as log-densities of many inputs have one level and little spread, and the next
-    layer's means and scales begin at those of a standard normal; and products P of neurons'
-    densities to powers, which are linear in their logarithms. Nothing is handed on from one frame
+    Each layer is a :class:`UGMMBlock` with dropout behind it. Nothing is handed on from one frame
     to the next: the state is empty.
 
     Args:
         inputs: Number of input features X.
         hidden: Width of each layer, H is the last one.
-        mix: Whether a linear layer, to as many features as the layer has neurons, stands before
-            each layer, normalised as the layer is.
-        product: Whether a linear layer stands after each layer.
-        normalise: ``"batch"`` (statistics of the training batches' frames; those of training when
-            scored), ``"layer"`` (of each frame's own features) or None.
+        mix: Whether a linear mix stands before each layer.
+        product: Whether products stand behind each layer.
+        normalise: ``"batch"``, ``"layer"`` or None.
         dropout: Probability with which each unit of every layer's output is dropped in training.
         component_dropout: Dropout of components (:class:`UGMMLinear`), of all layers.
         tied_means: Whether the neurons' means are tied.
         scale: Of components, at the start.
 
     Raises:
-        ValueError: If a width is below 1, a dropout is outside [0, 1), or an input or a state does
-            not fit.
+        ValueError: If a width is below 1, a dropout is outside [0, 1), the normalisation is
+            unknown, or an input or a state does not fit.
 
     References:
         uGMM-NN: Univariate Gaussian Mixture Model Neural Network (Ali, 2025),
@@ -61,7 +115,7 @@ class UGMMNetwork(Backbone):
         hidden: Sequence[int] = (128, 64),
         mix: bool = False,
         product: bool = False,
-        normalise: Literal["batch", "layer"] | None = "batch",
+        normalise: Normalise | None = "batch",
         dropout: float = 0.0,
         component_dropout: float = 0.0,
         tied_means: bool = False,
@@ -71,22 +125,14 @@ class UGMMNetwork(Backbone):
         check_arguments({"inputs": inputs}, dropout, clip=None)
         if not hidden or any(width < 1 for width in hidden):
             raise ValueError(f"hidden must be widths of 1 or more, found {list(hidden)}")
-        if normalise not in _NORMS:
-            raise ValueError(f"normalise must be batch, layer or null, found {normalise!r}")
-        norm = _NORMS[normalise]
         widths = [inputs, *hidden]
         parts: list[nn.Module] = []
         for below, width in zip(widths, widths[1:], strict=False):
-            if mix:
-                parts += [nn.Linear(below, width), *norm(width)]
             parts.append(
-                UGMMLinear(
-                    width if mix else below, width, component_dropout, tied_means, scale=scale
+                UGMMBlock(
+                    below, width, mix, product, normalise, component_dropout, tied_means, scale
                 )
             )
-            parts += norm(width)
-            if product:
-                parts.append(nn.Linear(width, width))
             if dropout:
                 parts.append(nn.Dropout(dropout))
         self.network = nn.Sequential(*parts)
@@ -97,8 +143,8 @@ class UGMMNetwork(Backbone):
         self._check_inputs(x)
         if state:
             raise ValueError(f"state must be empty, found {len(state)} tensors")
-        h: Tensor = self.network(x.flatten(0, 1))
-        return h.unflatten(0, x.shape[:2]), ()
+        h: Tensor = self.network(x)
+        return h, ()
 
 
 def _nothing(width: int) -> list[nn.Module]:

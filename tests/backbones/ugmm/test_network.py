@@ -7,7 +7,7 @@ import pytest
 import torch
 from torch import nn
 
-from seqmdn.backbones import UGMMLinear, UGMMNetwork
+from seqmdn.backbones import UGMMBlock, UGMMLinear, UGMMNetwork
 from tests.contracts import BackboneKind, check_backbone
 
 # In a batch's statistics frames mix while it learns: what is asked of single frames is of others.
@@ -33,7 +33,7 @@ def test_gradients_reach_every_parameter(normalise: str | None, mix: bool) -> No
     h, _ = backbone(torch.randn(9, 2, 3))
     (h * torch.randn_like(h)).sum().backward()
     for name, parameter in backbone.named_parameters():
-        if normalise == "batch" and name.endswith("0.bias") and mix:
+        if normalise == "batch" and name.endswith("parts.0.bias") and mix:
             continue  # what a normalisation behind it takes away
         assert parameter.grad is not None and parameter.grad.isfinite().all(), name
         assert (parameter.grad != 0).any(), name
@@ -56,18 +56,30 @@ def test_statistics_are_those_of_training_when_scored() -> None:
 def test_layers_are_in_their_order() -> None:
     def kinds(**options: object) -> list[type]:
         backbone = UGMMNetwork(3, [6, 5], **options)  # type: ignore[arg-type]
-        return [type(part) for part in backbone.network]
+        return [
+            type(part)
+            for part in backbone.modules()
+            if isinstance(part, nn.Linear | nn.LayerNorm | nn.BatchNorm1d | nn.Dropout | UGMMLinear)
+        ]
 
     assert kinds(normalise=None) == [UGMMLinear] * 2
     assert kinds() == [UGMMLinear, nn.BatchNorm1d] * 2
     mixed = [nn.Linear, nn.LayerNorm, UGMMLinear, nn.LayerNorm, nn.Linear, nn.Dropout]
     assert kinds(mix=True, product=True, normalise="layer", dropout=0.1) == mixed * 2
-    shapes = [
-        tuple(part.mean.shape)
-        for part in UGMMNetwork(3, [6, 5], mix=True).network
-        if isinstance(part, UGMMLinear)
+    layers = [
+        part for part in UGMMNetwork(3, [6, 5], mix=True).modules() if isinstance(part, UGMMLinear)
     ]
-    assert shapes == [(6, 6), (5, 5)]
+    assert [tuple(layer.mean.shape) for layer in layers] == [(6, 6), (5, 5)]
+
+
+@pytest.mark.parametrize("shape", [(5,), (2, 3, 5)])
+def test_a_block_takes_any_leading_shape_and_is_its_parts(shape: tuple[int, ...]) -> None:
+    block = UGMMBlock(5, 4, mix=True, product=True, normalise="layer").double()
+    x = torch.randn(shape, dtype=torch.float64)
+    mix, first, layer, second, product = block.parts
+    expected = product(second(layer(first(mix(x)))))
+    torch.testing.assert_close(block(x), expected)
+    assert block(x).shape == (*shape[:-1], 4)
 
 
 def test_components_are_dropped_in_training_only() -> None:
