@@ -41,6 +41,7 @@ def plain_log_density(
     return torch.logsumexp(log_coefficient - 0.5 * distance.square(), dim=-1)
 
 
+@torch.compiler.disable  # which would unroll the blocks, each of them a graph
 @linalg.full_precision
 def reduced_log_density(
     x: Tensor,  # (*batch, in)

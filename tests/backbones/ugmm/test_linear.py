@@ -203,3 +203,14 @@ def test_responses_are_mean_shares_of_components() -> None:
     torch.testing.assert_close(found, shares.detach())
     torch.testing.assert_close(found.sum(-1), torch.ones(3).double())
     assert all(parameter.grad is None for parameter in layer.parameters())
+
+
+# Where a graph ends, torch's compiler looks at gradients of what is no leaf.
+@pytest.mark.filterwarnings("ignore:The .grad attribute of a Tensor that is not a leaf")
+def test_a_compiled_model_has_the_layer_as_it_is() -> None:
+    network = nn.Sequential(nn.Linear(4, 6), UGMMLinear(6, 3), nn.Linear(3, 2))
+    x = torch.randn(5, 4)
+    compiled = torch.compile(network, backend="eager")
+    torch.testing.assert_close(compiled(x), network(x))
+    compiled(x).sum().backward()
+    assert all(parameter.grad is not None for parameter in network.parameters())
