@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
+
 import torch
 from torch import Tensor, nn
 
@@ -25,7 +27,7 @@ class UGMMCell(nn.Module):
     Args:
         input_size: X.
         hidden_size: H.
-        dropout: Of components of the neurons, in training; the same for all rows of a step.
+        dropout: Of components of the neurons, in training; the same for all rows.
         tied_means: Whether the neurons' means are tied (:class:`UGMMLinear`).
 
     Raises:
@@ -85,6 +87,34 @@ class UGMMCell(nn.Module):
         Returns:
             h and c ``(B, H)``.
         """
+        return self._step(self.gates.drawn(), x, state)
+
+    def run(
+        self, x: Tensor, state: tuple[Tensor, Tensor] | None = None
+    ) -> tuple[Tensor, tuple[Tensor, Tensor]]:
+        """Go over a stretch of a sequence, with the same components dropped in all of its steps.
+
+        Args:
+            x: Inputs ``(B, T, X)``.
+            state: h and c ``(B, H)`` of the step before, None at the start of a sequence.
+
+        Returns:
+            h of all steps ``(B, T, H)``, and h and c ``(B, H)`` of the last.
+        """
+        gates, outputs = self.gates.drawn(), []
+        for step in x.unbind(1):
+            state = self._step(gates, step, state)
+            outputs.append(state[0])
+        if state is None:
+            raise ValueError(f"x must have a step or more, found shape {tuple(x.shape)}")
+        return torch.stack(outputs, dim=1), state
+
+    def extra_repr(self) -> str:
+        return f"input_size={self.input_size}, hidden_size={self.hidden_size}"
+
+    def _step(
+        self, gates: Callable[[Tensor], Tensor], x: Tensor, state: tuple[Tensor, Tensor] | None
+    ) -> tuple[Tensor, Tensor]:
         if state is None:
             zero = x.new_zeros(*x.shape[:-1], self.hidden_size)
             state = zero, zero
@@ -95,10 +125,7 @@ class UGMMCell(nn.Module):
                 f"state must hold 2 tensors of shape {expected}, found {tuple(h.shape)} and "
                 f"{tuple(c.shape)}"
             )
-        y = self.gates(torch.cat((x, h.to(x.dtype)), dim=-1))
+        y = gates(torch.cat((x, h.to(x.dtype)), dim=-1))
         i, f, g, o = torch.addcmul(self.bias, y, self.gain).chunk(4, dim=-1)
         c = f.sigmoid() * c + i.sigmoid() * g.tanh()
         return o.sigmoid() * c.tanh(), c
-
-    def extra_repr(self) -> str:
-        return f"input_size={self.input_size}, hidden_size={self.hidden_size}"

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from collections.abc import Callable
 from typing import Any
 
 import torch
@@ -135,9 +136,22 @@ class UGMMLinear(nn.Module):
 
     def forward(self, x: Tensor) -> Tensor:  # (*batch, in) -> (*batch, out)
         """Return the log-density of each neuron, in float32 or wider even under autocast."""
-        self._check(x)
-        y: Tensor = reduced_log_density(x, *self._parts(self._kept()))
-        return y
+        return self.drawn()(x)
+
+    def drawn(self) -> Callable[[Tensor], Tensor]:
+        """Draw the components that stay, and return the layer with these, a function of x.
+
+        What forward does, for several calls: of the steps of a sequence, say, which then share what
+        is derived from the parameters.
+        """
+        parts = self._parts(self._kept())
+
+        def layer(x: Tensor) -> Tensor:
+            self._check(x)
+            y: Tensor = reduced_log_density(x, *parts)
+            return y
+
+        return layer
 
     def plain(self, x: Tensor) -> Tensor:  # (*batch, in) -> (*batch, out)
         """Return what `forward` does, by plain operations, which have second derivatives."""

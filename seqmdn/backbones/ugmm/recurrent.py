@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import torch
 from torch import Tensor, nn
 
 from seqmdn.backbones.backbone import State
@@ -16,8 +15,9 @@ class UGMMLSTMBackbone(StackedBackbone):
     """Layers of :class:`UGMMCell`: an LSTM whose gates are neurons that are mixtures.
 
     Arguments, state and shapes are those of :class:`seqmdn.backbones.LSTMBackbone`, whose place it
-    takes in a configuration. A step is a step of Python, as there is no fused kernel over time; the
-    parameters of a layer are 12 H (X + H) + 8 H, three times those of an LSTM.
+    takes in a configuration. A step is a step of Python, as there is no fused kernel over time;
+    what is derived from the parameters is shared by all steps. A layer has 12 H (X + H) + 8 H
+    parameters, three times those of an LSTM.
 
     Args:
         inputs: Number of input features X.
@@ -30,6 +30,7 @@ class UGMMLSTMBackbone(StackedBackbone):
         encoder: What sees each input before the layers do.
 
     Example:
+        >>> import torch
         >>> backbone = UGMMLSTMBackbone(inputs=3, hidden=8)
         >>> h, state = backbone(torch.zeros(5, 7, 3))
         >>> h.shape, [part.shape for part in state]
@@ -43,9 +44,7 @@ class UGMMLSTMBackbone(StackedBackbone):
         return UGMMCell(inputs, hidden)
 
     def run_layer(self, layer: nn.Module, x: Tensor, state: State | None) -> tuple[Tensor, State]:
-        outputs = []
-        for step in x.unbind(1):
-            state = layer(step, state)
-            outputs.append(state[0])
-        assert state is not None, "a sequence has a step"
-        return torch.stack(outputs, dim=1), state
+        assert isinstance(layer, UGMMCell)
+        given = None if state is None else (state[0], state[1])
+        h, after = layer.run(x, given)
+        return h, after

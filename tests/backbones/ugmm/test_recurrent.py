@@ -58,6 +58,27 @@ def test_gates_begin_in_the_middle_and_a_new_cell_remembers(dropout: float) -> N
         cell.train().reset_parameters()
 
 
+def test_all_steps_of_a_stretch_lose_the_same_components() -> None:
+    cell = perturbed(UGMMCell(3, 4, dropout=0.5), 0.3)
+    x = torch.randn(5, 6, 3)
+    torch.manual_seed(1)
+    h, (last, c) = cell.run(x)
+    assert torch.equal(h[:, -1], last)
+    torch.manual_seed(1)
+    gates, state = cell.gates.drawn(), None
+    for t in range(6):
+        state = cell._step(gates, x[:, t], state)
+        torch.testing.assert_close(h[:, t], state[0])
+    assert not torch.equal(cell.run(x)[0], h), "others in another stretch"
+    one_by_one, state = [], None
+    for t in range(6):
+        state = cell(x[:, t], state)
+        one_by_one.append(state[0])
+    assert not torch.equal(torch.stack(one_by_one, 1), h)
+    with pytest.raises(ValueError, match=re.escape("a step or more, found shape (5, 0, 3)")):
+        cell.run(x[:, :0])
+
+
 def test_it_has_three_times_the_weights_of_an_lstm() -> None:
     ours, theirs = UGMMLSTMBackbone(7, 16), LSTMBackbone(7, 16)
     weights = sum(p.numel() for p in theirs.parameters() if p.ndim == 2)
