@@ -9,6 +9,7 @@ import pytest
 import torch
 
 from seqmdn.backbones import UGMMLinear
+from seqmdn.cli import main
 from seqmdn.data import Batch, Identity, StoreWriter
 from seqmdn.distributions import Classes
 from seqmdn.heads import CategoricalHead
@@ -127,3 +128,5 @@ trainer: {{max_steps: 60, val_check_interval: 8}}
     assert isinstance(run.model.head.projection, UGMMLinear)
     drawn, _ = draw(run, num=8)
     assert set(drawn.values.unique().tolist()) <= {0.0, 1.0, 2.0}
+    main(["report", str(tmp_path / "run"), "--debug"])
+    assert "probabilities of classes" in (tmp_path / "run/report.html").read_text()
