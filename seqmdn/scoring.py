@@ -9,11 +9,17 @@ from torch import Tensor
 from torch.distributions import Distribution
 
 from seqmdn.data import Batch, Identity, Levels, Partial, Transform
-from seqmdn.distributions import Flowed, Product
-from seqmdn.metrics import ComponentUse, DensityReport
+from seqmdn.distributions import Classes, Flowed, Product
+from seqmdn.metrics import ComponentUse, DensityReport, FrameMean
 from seqmdn.models import DensityModel, ExactModel
 
-__all__ = ["continuous_part", "first_part", "score_components", "score_densities"]
+__all__ = [
+    "continuous_part",
+    "first_part",
+    "score_classes",
+    "score_components",
+    "score_densities",
+]
 
 _VALUES = 2**22  # numbers drawn at a time
 
@@ -68,6 +74,11 @@ def score_densities(
         for part in _parts(batch, draws):
             part = move_data_to_device(part, device)
             distribution, mask = model.distributions(part)
+            if isinstance(distribution, Classes):
+                raise ValueError(
+                    "expected a density to score, found probabilities of classes, which have no"
+                    " quantiles: leave out --scores; their accuracy is always there"
+                )
             density, values = continuous_part(distribution, model.transform, part.values)
             if report is None:
                 report = DensityReport(density.event_shape[0], draws, seed).to(device)
@@ -75,6 +86,42 @@ def score_densities(
     if report is None:
         raise ValueError("expected a batch to score, found none")
     return report
+
+
+@torch.inference_mode()
+def score_classes(model: DensityModel, batches: Iterable[Batch]) -> dict[str, float] | None:
+    """Say how often the likeliest class of a classifier is the right one.
+
+    Args:
+        model: The model, in evaluation mode.
+        batches: Rows or sequences, whole.
+
+    Returns:
+        ``accuracy``, the share of frames all of whose observed features are of the class that was
+        likeliest, and ``accuracy_stderr`` over sequences; None where the frames are no classes.
+
+    Example:
+        >>> from seqmdn.data import Identity
+        >>> from seqmdn.heads import CategoricalHead
+        >>> from seqmdn.models import MDN
+        >>> model = MDN(1, 2, head=CategoricalHead, transform=Identity).eval()
+        >>> rows = Batch(torch.zeros(8, 1, 1), torch.ones(8), torch.zeros(8, 1, 2))
+        >>> score_classes(model, [rows])["accuracy"] in (0.0, 1.0)
+        True
+    """
+    if not isinstance(model, ExactModel):
+        return None
+    right = FrameMean()
+    for batch in batches:
+        batch = move_data_to_device(batch, model.start.device)
+        distribution, mask = model.distributions(batch)
+        if not isinstance(distribution, Classes):
+            return None
+        agree = distribution.mode == batch.values
+        if batch.observed is not None:
+            agree = agree | ~batch.observed
+        right.to(mask.device).update(agree.all(-1).float(), mask)
+    return {"accuracy": float(right.compute()), "accuracy_stderr": float(right.stderr())}
 
 
 @torch.inference_mode()

@@ -4,6 +4,7 @@ from seqmdn.backbones.backbone import Backbone
 from seqmdn.backbones.encoders import ConvolutionEncoder, FrameEncoder, MLPEncoder
 from seqmdn.backbones.mlp import MLPBackbone
 from seqmdn.backbones.stacked import GRUBackbone, LSTMBackbone
+from seqmdn.backbones.ugmm import UGMMBlock, UGMMLinear, UGMMLSTMBackbone, UGMMNetwork
 from seqmdn.backbones.window import WindowBackbone
 
 __all__ = [
@@ -14,5 +15,9 @@ __all__ = [
     "LSTMBackbone",
     "MLPBackbone",
     "MLPEncoder",
+    "UGMMBlock",
+    "UGMMLSTMBackbone",
+    "UGMMLinear",
+    "UGMMNetwork",
     "WindowBackbone",
 ]

@@ -37,12 +37,14 @@ def summarise(
     their names, each with its paired difference ``gain`` to that of the runs as they are, and
     ``paired_adapted`` and the like compare models by them.
 
-    The entry of a model whose likelihood is only bounded says so (:func:`bounds_of`).
+    The entry of a model whose likelihood is only bounded says so (:func:`bounds_of`), and that of a
+    classifier how often its likeliest class is right, ``accuracy``.
 
-    A model all of whose runs have scores beside the likelihood has in its entry the mean of each
-    score over seeds and its standard error: :math:`\sqrt{\overline{s^2} + v / n}` of the
-    standard errors s over sequences of its n runs and the variance v of their scores. That is an
-    upper bound, since the mean over seeds varies less over sequences than one run does.
+    A model all of whose runs have scores beside the likelihood, or an accuracy, has in its entry
+    the mean of each score over seeds and its standard error:
+    :math:`\sqrt{\overline{s^2} + v / n}` of the standard errors s over sequences of its n runs and
+    the variance v of their scores. That is an upper bound, since the mean over seeds varies less
+    over sequences than one run does.
 
     Args:
         recipe: The recipe's folder.
@@ -141,13 +143,14 @@ def _entry(values: np.ndarray, found: Sequence[Mapping[str, Any]]) -> dict[str, 
     entry |= bounds_of(found)
     if "limit" in found[0]:
         entry["gap_to_limit"] = entry["nll"] - found[0]["limit"]
-    if all("crps" in m for m in found):
-        for key in SCORES:
-            scores = np.array([m[key] for m in found])  # (seeds,)
-            squared = np.square([m[f"{key}_stderr"] for m in found]).mean()
-            if len(scores) > 1:
-                squared += scores.var(ddof=1) / len(scores)
-            entry |= {key: float(scores.mean()), f"{key}_stderr": math.sqrt(squared)}
+    scored = SCORES if all("crps" in m for m in found) else ()
+    classified = ("accuracy",) if all("accuracy" in m for m in found) else ()
+    for key in (*scored, *classified):
+        scores = np.array([m[key] for m in found])  # (seeds,)
+        squared = np.square([m[f"{key}_stderr"] for m in found]).mean()
+        if len(scores) > 1:
+            squared += scores.var(ddof=1) / len(scores)
+        entry |= {key: float(scores.mean()), f"{key}_stderr": math.sqrt(squared)}
     for key in POINT:
         each = [m[key] for m in found if m.get(key) is not None]
         if len(each) == len(found):

@@ -41,6 +41,8 @@ def markdown_table(result: Mapping[str, Any]) -> str:
     others = [key for key in _SHOWN if f"paired_{key}" in result]
     head += [_SHOWN[key] for key in others]
     head += ["CRPS", "energy score", "in 90 % intervals"] if scored else []
+    classified = any("accuracy" in entry for entry in models.values())
+    head += ["accuracy"] if classified else []
     head += ["parameters", "training, s"]
     rows = []
     for name, entry in models.items():
@@ -60,6 +62,7 @@ def markdown_table(result: Mapping[str, Any]) -> str:
             cells += _bound_cells(entry, bound, len(_units(bound, unit)))
         cells += [_other_cell(models, name, key) for key in others]
         cells += _score_cells(entry) if scored else []
+        cells += [_accuracy_cell(entry)] if classified else []
         cells += [f"{entry['params']:,}", f"{entry['seconds']:.0f}"]
         rows.append(cells)
     lines = [head, ["---"] + ["---:"] * (len(head) - 1), *rows]
@@ -85,6 +88,8 @@ def markdown_table(result: Mapping[str, Any]) -> str:
             " CRPS and energy score are in the data's own units, lower is better; 90 % of the "
             "values should lie in 90 % intervals."
         )
+    if classified:
+        words += " Accuracy: how often the likeliest class is the right one, higher is better."
     return f"{table}\n\n{words}\n"
 
 
@@ -116,3 +121,9 @@ def _score_cells(entry: Mapping[str, Any]) -> list[str]:
     cells = [f"{entry[key]:.4f} ± {entry[f'{key}_stderr']:.4f}" for key in SCORES[:2]]
     share, error = (100 * entry[key] for key in ("coverage_90", "coverage_90_stderr"))
     return [*cells, f"{share:.1f} ± {error:.1f} %"]
+
+
+def _accuracy_cell(entry: Mapping[str, Any]) -> str:
+    if "accuracy" not in entry:
+        return ""
+    return f"{100 * entry['accuracy']:.2f} ± {100 * entry['accuracy_stderr']:.2f} %"

@@ -8,6 +8,7 @@ r"""Distributions with exact densities: a Gaussian in precision form, its mixtur
 `Autoregressive`            features in turn, each a mixture given those before it
 `Flowed`                    one of these, seen through an invertible map
 `DiscretisedMixture`        one feature that is one of so many levels: a mixture cell by cell
+`Classes`                   features that are each one of C classes: what a classifier says
 `Bits`                      what is 0 or 1, each given those before it: the end of a pen's stroke
 `Product`                   several of the above side by side, independent of each other: what a
                             world looks like next, and what it rewards
@@ -105,6 +106,7 @@ from seqmdn.distributions.affine import rescaled
 from seqmdn.distributions.autoregressive import Autoregressive
 from seqmdn.distributions.averaged import Averaged, average
 from seqmdn.distributions.bits import Bits
+from seqmdn.distributions.classes import Classes
 from seqmdn.distributions.closed import ClosedDistribution
 from seqmdn.distributions.discretised import DiscretisedMixture
 from seqmdn.distributions.factorised import FactorisedMixture
@@ -118,6 +120,7 @@ __all__ = [
     "Autoregressive",
     "Averaged",
     "Bits",
+    "Classes",
     "ClosedDistribution",
     "DiscretisedMixture",
     "FactorisedMixture",

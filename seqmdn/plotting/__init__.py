@@ -43,12 +43,15 @@ __all__ = [
     "save_frames",
     "save_futures",
     "save_horizons",
+    "save_neurons",
     "save_pen_gif",
     "save_pen_svg",
+    "save_responses",
     "save_samples",
     "save_sounds",
     "save_stroke_density",
     "save_surprise",
+    "save_uncertainty",
     "selection_figure",
     "series_plot",
     "sound_figure",
@@ -70,6 +73,7 @@ from seqmdn.plotting.frames import save_frames
 from seqmdn.plotting.functions import save_functions
 from seqmdn.plotting.futures import save_futures
 from seqmdn.plotting.horizons import save_horizons
+from seqmdn.plotting.neurons import save_neurons, save_responses
 from seqmdn.plotting.page import check_ending
 from seqmdn.plotting.pareto import CostSummary, pareto_figure
 from seqmdn.plotting.pen import save_pen_svg
@@ -85,3 +89,4 @@ from seqmdn.plotting.stroke_density import (
 from seqmdn.plotting.strokes import stroke_lines
 from seqmdn.plotting.surprise import save_surprise
 from seqmdn.plotting.sweep import CellSummary, sweep_figure
+from seqmdn.plotting.uncertainty import save_uncertainty

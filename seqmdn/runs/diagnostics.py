@@ -13,6 +13,7 @@ import torch
 from lightning.pytorch.utilities import move_data_to_device
 
 from seqmdn.data import Levels
+from seqmdn.heads import CategoricalHead
 from seqmdn.metrics import DensityDiagnosis
 from seqmdn.runs.curves import learning_clock, learning_curve, loss_curve
 from seqmdn.runs.description import describe_likelihood, describe_run
@@ -158,6 +159,11 @@ def _left_out(run: Run) -> dict[str, str]:
     if isinstance(getattr(model, "transform", None), Levels):
         reason = (
             "the model gives probabilities of whole levels, which have no density, quantiles or "
+            "regions; its likelihood is exact"
+        )
+    elif isinstance(getattr(model, "head", None), CategoricalHead):
+        reason = (
+            "the model gives probabilities of classes, which have no density, quantiles or "
             "regions; its likelihood is exact"
         )
     elif not hasattr(model, "distributions"):

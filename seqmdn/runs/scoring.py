@@ -24,7 +24,7 @@ from seqmdn.metrics import NegativeLogLikelihood
 from seqmdn.models import ExactModel
 from seqmdn.runs.dequantisation import check_dequantised, log_mean_exp
 from seqmdn.runs.run import Run, load_run
-from seqmdn.scoring import score_densities
+from seqmdn.scoring import score_classes, score_densities
 
 __all__ = ["device_name", "evaluate", "score", "versions"]
 
@@ -58,7 +58,8 @@ def evaluate(
         sizes, and the NLL of every sequence; of an NLL a sequence also ``nll_per_frame`` (over all
         frames of the split) in ``frame_unit`` and, where the transform has one slope, both in its
         units under ``normalised``; of a model whose density is one of several independent parts the
-        NLL of each under ``parts``; with ``draws`` also the scores and the calibration
+        NLL of each under ``parts``; of a classifier its ``accuracy``; with ``draws`` also the
+        scores and the calibration
         that :class:`seqmdn.metrics.DensityReport` describes; of a model whose NLL is a bound
         ``bound``, which one (``bound_is``) and its other ``bounds``, of which the one of
         ``dequantise`` is another; with ``adapt`` the same of the likelihood under ``adapted``, and
@@ -120,6 +121,8 @@ def score(
         # Bits per dimension and the limit are those of whole frames.
         kept = ("nll", "stderr", "nll_per_sequence")
         result["parts"] = {name: {key: found[key] for key in kept} for name, found in parts.items()}
+    if (classes := score_classes(model, run.data.batches(split))) is not None:
+        result |= classes
     if draws is not None:
         result |= score_densities(model, run.data.batches(split), draws).compute()
     if adapt is not None:

@@ -62,11 +62,11 @@ def test_runs_scored_otherwise_are_refused(change: dict[str, Any], message: str)
 
 
 def test_scores_are_means_over_seeds_with_both_kinds_of_chance() -> None:
-    first = with_scores(1.0, 0, crps=2.0, energy_score=5.0, coverage_90=0.8)
-    second = with_scores(1.0, 1, crps=3.0, energy_score=7.0, coverage_90=0.9)
+    first = with_scores(1.0, 0, crps=2.0, energy_score=5.0, coverage_90=0.8, accuracy=0.7)
+    second = with_scores(1.0, 1, crps=3.0, energy_score=7.0, coverage_90=0.9, accuracy=0.6)
     for runs in (first, first | second):
         entry = summarise(Path("recipe"), runs, "")["models"]["a"]
-        for key in ("crps", "energy_score", "coverage_90"):
+        for key in ("crps", "energy_score", "coverage_90", "accuracy"):
             values = [found[key] for found in runs.values()]
             assert entry[key] == pytest.approx(sum(values) / len(values))
             # Two values vary by half of their squared distance, their mean by half of that.

@@ -33,6 +33,15 @@ def test_scores_have_columns_where_there_are_some() -> None:
     assert markdown_table(some).count("CRPS") == 0
 
 
+def test_the_accuracy_of_classifiers_has_a_column() -> None:
+    found = with_scores(1.0, 0, accuracy=0.9825) | runs_of(b=2.0)
+    table = markdown_table(summarise(Path("recipe"), found, ""))
+    head, _, a, b = cells(table)
+    assert head[4:] == ["accuracy", "parameters", "training, s"]
+    assert a[4] == "98.25 ± 30.00 %" and b[4] == "" and "CRPS" not in table
+    assert "how often the likeliest class is the right one" in table
+
+
 def test_other_likelihoods_have_columns_where_there_are_some() -> None:
     found = with_adapted(runs_of(a=3.0, b=2.0), a=1.0, b=1.5)
     head, _, a, b = cells(markdown_table(summarise(Path("recipe"), found, "")))
