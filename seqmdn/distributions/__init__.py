@@ -105,6 +105,7 @@ from seqmdn.distributions.affine import rescaled
 from seqmdn.distributions.autoregressive import Autoregressive
 from seqmdn.distributions.averaged import Averaged, average
 from seqmdn.distributions.bits import Bits
+from seqmdn.distributions.circuit import Circuit
 from seqmdn.distributions.closed import ClosedDistribution
 from seqmdn.distributions.discretised import DiscretisedMixture
 from seqmdn.distributions.factorised import FactorisedMixture
@@ -118,6 +119,7 @@ __all__ = [
     "Autoregressive",
     "Averaged",
     "Bits",
+    "Circuit",
     "ClosedDistribution",
     "DiscretisedMixture",
     "FactorisedMixture",
