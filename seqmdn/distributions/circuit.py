@@ -18,6 +18,7 @@ from seqmdn.distributions.circuit_parameters import (
 from seqmdn.distributions.closed import ClosedDistribution
 from seqmdn.distributions.features import check_event, select_features, split_features
 from seqmdn.distributions.gaussian import LowRankPrecisionNormal
+from seqmdn.distributions.implicit import attach_univariate
 from seqmdn.distributions.moments import moments
 from seqmdn.distributions.moving import moved
 from seqmdn.distributions.nodes import Nodes, Paths, condition_leaves, draw, paths, upward
@@ -206,16 +207,26 @@ class Circuit(ClosedDistribution):
             return draw(self.regions, self.nodes, self._up(), leaves, shape)[..., self.kept]
 
     def rsample(self, sample_shape: Sequence[int] = ()) -> Tensor:
-        """Returns differentiable draws (*sample, *batch, D), in D passes through the circuit.
+        """Returns draws (*sample, *batch, D) with first derivatives, in D passes upwards.
+
+        The draws are those of `sample` by the same random numbers.
 
         Raises:
             NotImplementedError: If a variable has categories.
         """
-        shape = self._extended_shape(Size(sample_shape))
-        root = self.nodes.root
-        noise = torch.rand(shape, dtype=torch.float64, device=root.device)
-        least = torch.finfo(torch.float64).eps
-        return self._inverse_rosenblatt(noise.clamp(least, 1 - least)).to(root.dtype)
+        drawn = self.sample(sample_shape)
+        self._refuse_categories("rsample")
+        if not torch.is_grad_enabled():
+            return drawn
+        exact = self.to(torch.float64)
+        whole = exact._whole(drawn.shape[:-1])
+        seen = self.given.to(drawn.device).expand(whole.shape)
+        for i, column in enumerate(self.kept):
+            # What comes before carries its own gradient into the density of the next.
+            found = attach_univariate(drawn[..., i], *exact._feature(column, whole, seen))
+            whole, seen = whole.clone(), seen.clone()
+            whole[..., column], seen[..., column] = found.double(), True
+        return whole[..., self.kept].to(drawn.dtype)
 
     def to(self, target: torch.device | torch.dtype | str) -> Self:
         """Returns the circuit on another device or in another dtype, at least float32.
@@ -226,12 +237,13 @@ class Circuit(ClosedDistribution):
         new, nodes = self._copy(), self.nodes
         new.nodes = Nodes(
             None if nodes.gaussians is None else nodes.gaussians.to(target),
-            tuple(moved(weights, target) for weights in nodes.sums),
-            moved(nodes.root, target),
-            None if nodes.choices is None else moved(nodes.choices, target),
-            None if nodes.labels is None else moved(nodes.labels, target),
+            tuple(linalg.widen(moved(weights, target)) for weights in nodes.sums),
+            linalg.widen(moved(nodes.root, target)),
+            None if nodes.choices is None else linalg.widen(moved(nodes.choices, target)),
+            None if nodes.labels is None else linalg.widen(moved(nodes.labels, target)),
         )
-        new.evidence = None if self.evidence is None else moved(self.evidence, target)
+        evidence = self.evidence
+        new.evidence = None if evidence is None else linalg.widen(moved(evidence, target))
         return new
 
     def expand(self, batch_shape: Sequence[int], _instance: Self | None = None) -> Self:

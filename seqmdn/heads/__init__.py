@@ -1,6 +1,7 @@
 """Heads: modules that turn features h into a distribution over the next frame."""
 
 from seqmdn.heads.autoregressive import AutoregressiveHead
+from seqmdn.heads.circuit import CircuitHead
 from seqmdn.heads.discretised import DiscretisedMixtureHead
 from seqmdn.heads.floored import FlooredMixtureHead
 from seqmdn.heads.flow import FlowMixtureHead
@@ -12,6 +13,7 @@ from seqmdn.heads.stroke import StrokeHead
 
 __all__ = [
     "AutoregressiveHead",
+    "CircuitHead",
     "DiscretisedMixtureHead",
     "FlooredMixtureHead",
     "FlowMixtureHead",

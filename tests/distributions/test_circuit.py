@@ -7,6 +7,7 @@ import math
 import pytest
 import torch
 from torch import Tensor
+from torch.distributions import MultivariateNormal
 from torch.nn import functional as F
 
 from seqmdn.distributions import Circuit, LowRankPrecisionNormal
@@ -117,6 +118,14 @@ def log_prob(parameters: dense.Parameters, value: Tensor) -> Tensor:
     return torch.logsumexp(weights.log() + density, dim=-1)
 
 
+def marginal_log_prob(parameters: dense.Parameters, value: Tensor, seen: Tensor) -> Tensor:
+    """The density of some features of one context, from dense covariances."""
+    weights, means, precisions = terms(parameters)
+    covariance = torch.linalg.inv(precisions)[..., seen, :][..., seen]
+    density = MultivariateNormal(means[..., seen], covariance).log_prob(value[seen])
+    return torch.logsumexp(weights.log() + density, dim=-1)
+
+
 def moments(parameters: dense.Parameters) -> tuple[Tensor, Tensor]:
     weights, means, precisions = terms(parameters)
     return dense.mixture_moments(weights, means, torch.linalg.inv(precisions))
@@ -142,3 +151,22 @@ FAMILIES = [circuit_family(rank) for rank in (0, 1)]
 @pytest.mark.parametrize("check", DISTRIBUTION_CHECKS)
 def test_contract(check: str, family: Family) -> None:
     check_distribution(family, check)
+
+
+def test_draws_of_rsample_are_those_of_sample_with_gradients() -> None:
+    parameters = {name: p.requires_grad_() for name, p in draw((), 3).items()}
+    circuit = build(parameters)
+    torch.manual_seed(1)
+    plain = circuit.sample((7,))
+    torch.manual_seed(1)
+    draws = circuit.rsample((7,))
+    torch.testing.assert_close(draws, plain)
+    # Draws that are held at their u move as the inverse of the Rosenblatt transform does.
+    again = circuit.inverse_rosenblatt(circuit.rosenblatt(plain).detach())
+    weights = torch.randn_like(plain)
+    names = list(parameters)
+    asked = [parameters[name] for name in names]
+    found = torch.autograd.grad((weights * draws).sum(), asked, retain_graph=True)
+    expected = torch.autograd.grad((weights * again).sum(), asked)
+    for name, one, other in zip(names, found, expected, strict=True):
+        torch.testing.assert_close(one, other, rtol=1e-5, atol=1e-7, msg=name)
