@@ -13,7 +13,8 @@ from seqmdn.distributions.regions import halved_regions, random_regions
 
 __all__ = ["CircuitHead"]
 
-_SURE = 3.0  # how many nats a node prefers its own class and its own node below, at the start
+_SURE = 3.0  # how many nats a node prefers its own node below, at the start
+_OWN = 6.0  # and its own class
 
 
 class CircuitHead(nn.Module):
@@ -189,7 +190,7 @@ class CircuitHead(nn.Module):
                 self.choices[..., k, :].copy_(F.pad(logits, (0, 0, 0, 2))[slots])
         if self.labels is not None:
             for k, (c, _) in enumerate(order):
-                self.labels[..., k, present[c]] = _SURE
+                self.labels[..., k, present[c]] = _OWN
 
     def extra_repr(self) -> str:
         return f"features={self.features}, classes={self.classes}, levels={self.levels}"
@@ -219,10 +220,10 @@ class CircuitHead(nn.Module):
             return
         # Exact at full rank: what the smallest eigenvalue leaves is a factor.
         values, vectors = torch.linalg.eigh(precision)
-        least = 0.9 * values[..., :1]
+        least = values[..., :1]
         rank = self.factor.shape[-1]
         kept = min(rank, values.shape[-1])
-        own = vectors[..., -kept:] * (values[..., -kept:] - least).sqrt().unsqueeze(-2)
+        own = vectors[..., -kept:] * (values[..., -kept:] - least).clamp(min=0).sqrt().unsqueeze(-2)
         self.factor.zero_()
         self.factor[..., :kept].copy_(own.unsqueeze(-3))
         rest = precision.diagonal(dim1=-2, dim2=-1) - own.square().sum(-1)
