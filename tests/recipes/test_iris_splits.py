@@ -45,7 +45,7 @@ def test_a_batch_of_networks_learns_what_each_learns_alone() -> None:
         alone = splits.fit_networks(order[:1], structure, 20)
         torch.manual_seed(0)
         together = splits.fit_networks(order, structure, 20)
-        np.testing.assert_allclose(together[0], alone[0], atol=1e-6)
+        np.testing.assert_allclose(together[0], alone[0], atol=1e-4)
 
 
 def test_a_prior_of_many_rows_is_linear_discriminant_analysis() -> None:
