@@ -22,6 +22,7 @@ from seqmdn.distributions.implicit import attach_univariate
 from seqmdn.distributions.moments import moments
 from seqmdn.distributions.moving import moved
 from seqmdn.distributions.nodes import Nodes, Paths, condition_leaves, draw, paths, upward
+from seqmdn.distributions.posterior import category_log_probs, feature_mixture
 from seqmdn.distributions.regions import Regions
 from seqmdn.distributions.univariate import mixture_cdf, mixture_icdf
 
@@ -165,7 +166,8 @@ class Circuit(ClosedDistribution):
                 f"expected a feature with categories, found {feature}, which is continuous: take"
                 " cdf or icdf of its marginal"
             )
-        logits = self._choices(self._paths(), column)[..., :count]
+        log_probs = category_log_probs(self.regions, self.nodes, self._paths(), column)
+        logits = log_probs[..., :count]
         return Categorical(
             logits=logits.expand(*self.batch_shape, count), validate_args=self._validate_args
         )
@@ -297,7 +299,7 @@ class Circuit(ClosedDistribution):
     def _univariate(self) -> tuple[Tensor, Tensor, Tensor]:
         self._refuse_categories("cdf and icdf")
         found, leaves = self._paths(), self._leaves()
-        parts = [self._mixture(found, leaves, column) for column in self.kept]
+        parts = [feature_mixture(self.regions, found, leaves, column) for column in self.kept]
         shape = (*self.batch_shape, len(self.kept), parts[0][0].shape[-1])
         log_weights, loc, scale = (torch.stack(p, dim=-2) for p in zip(*parts, strict=True))
         return log_weights.expand(shape), loc.expand(shape), scale.expand(shape)
@@ -307,32 +309,8 @@ class Circuit(ClosedDistribution):
     ) -> tuple[Tensor, Tensor, Tensor]:  # three of (*batch, R K)
         """Returns the mixture that one variable is, given what was seen of the others."""
         found = paths(self.nodes, upward(self.regions, self.nodes, whole, seen))
-        return self._mixture(found, condition_leaves(self.regions, self.nodes, whole, seen), column)
-
-    def _mixture(
-        self, found: Paths, leaves: LowRankPrecisionNormal, column: int
-    ) -> tuple[Tensor, Tensor, Tensor]:
-        region, slot = self.regions.place(column)
-        trees = torch.arange(self.regions.trees)
-        log_weights = found.leaves[..., trees, region, :]
-        loc = leaves.loc.mT[..., trees, region, slot, :]
-        scale = leaves.variance.mT[..., trees, region, slot, :].sqrt()
-        shape = torch.broadcast_shapes(log_weights.shape, loc.shape)
-        log_weights, loc, scale = (p.expand(shape).flatten(-2) for p in (log_weights, loc, scale))
-        return log_weights, loc, scale
-
-    def _choices(self, found: Paths, column: int) -> Tensor:  # (*batch, C)
-        """Returns the log-probabilities of the categories of a variable."""
-        if column in self.regions.top:
-            assert self.nodes.labels is not None
-            labels = self.nodes.labels[..., self.regions.top.index(column), :, :, :]
-            return torch.logsumexp(found.root.unsqueeze(-1) + labels, dim=(-3, -2))
-        assert self.nodes.choices is not None
-        region, slot = self.regions.place(column)
-        trees = torch.arange(self.regions.trees)
-        choices = self.nodes.choices[..., trees, region, slot, :, :]  # (*batch, R, K, C)
-        log_q = found.leaves[..., trees, region, :]
-        return torch.logsumexp(log_q.unsqueeze(-1) + choices, dim=(-3, -2))
+        leaves = condition_leaves(self.regions, self.nodes, whole, seen)
+        return feature_mixture(self.regions, found, leaves, column)
 
     def _moments(self) -> tuple[Tensor, Tensor]:
         """Returns mean and variance of each variable, (*batch, D)."""
@@ -340,13 +318,13 @@ class Circuit(ClosedDistribution):
         leaves = None if self.nodes.gaussians is None else self._leaves()
         for column in self.kept:
             if self.regions.categories[column]:
-                probabilities = self._choices(found, column).softmax(-1)
+                probabilities = category_log_probs(self.regions, self.nodes, found, column).exp()
                 numbers = torch.arange(probabilities.shape[-1]).to(probabilities)
                 mean = (probabilities * numbers).sum(-1)
                 spread = (numbers - mean.unsqueeze(-1)).square()
             else:
                 assert leaves is not None
-                log_weights, loc, scale = self._mixture(found, leaves, column)
+                log_weights, loc, scale = feature_mixture(self.regions, found, leaves, column)
                 probabilities = log_weights.exp()
                 mean = (probabilities * loc).sum(-1)
                 spread = scale.square() + (loc - mean.unsqueeze(-1)).square()

@@ -86,7 +86,16 @@ def upward(
     value: Tensor,  # (*sample, *batch, D)
     mask: Tensor | None = None,  # (*sample, *batch, D)
 ) -> Upward:
-    """Returns the log-densities of what was observed, of every node; others' values are 0."""
+    """Returns the log-densities of what was observed, of every node; others' values are 0.
+
+    Example:
+        >>> regions = Regions((((0,),),), (2,))
+        >>> own = torch.tensor([[0.9, 0.1], [0.5, 0.5]]).log().reshape(1, 1, 1, 2, 2)
+        >>> nodes = Nodes(None, (), torch.tensor([[0.25, 0.75]]).log(), own)
+        >>> up = upward(regions, nodes, torch.tensor([0.0]))
+        >>> up.total.exp(), paths(nodes, up).root.exp()  # 0.9 / 4 and 0.5 * 3 / 4 of 0.6
+        (tensor(0.6000), tensor([[0.3750, 0.6250]]))
+    """
     levels = [_leaves(regions, nodes, value, mask)]
     for weights in nodes.sums:
         levels.append(torch.logsumexp(weights + _products(levels[-1]).unsqueeze(-2), dim=-1))

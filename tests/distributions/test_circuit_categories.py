@@ -148,7 +148,7 @@ def test_marginals_and_conditionals_are_those_of_the_integral() -> None:
         atol=1e-3,  # the grid has no half cells
         rtol=0,
     )
-    mean = (expected.sum(1) * values[:, 0, 0, 0]).sum() * 0.1
+    mean = (expected.sum(1) * values[:, 0, 0, 0, 0]).sum() * 0.1
     torch.testing.assert_close(rest.mean[0], mean)
 
 
