@@ -230,6 +230,41 @@ class Circuit(ClosedDistribution):
             whole[..., column], seen[..., column] = found.double(), True
         return whole[..., self.kept].to(drawn.dtype)
 
+    def tempered(self, mixing: float | Tensor = 1.0, scale: float | Tensor = 1.0) -> Self:
+        """Returns the circuit of tempered sums, with the leaves' covariances times `scale`.
+
+        The weights of each sum, the root's and those of categories are taken to the power 1/mixing
+        and renormalised; what was given before stays given.
+
+        Args:
+            mixing: positive, a number or (*batch,).
+            scale: positive, a number or (*batch,).
+
+        Raises:
+            ValueError: If one of them is not positive.
+        """
+        new, nodes = self._copy(), self.nodes
+        power = torch.as_tensor(mixing).to(nodes.root)
+        if not bool((power > 0).all()):
+            raise ValueError(f"mixing must be positive; found {mixing}.")
+
+        def softened(weights: Tensor, dims: int, event: int = 1) -> Tensor:
+            own = weights / power.reshape(*power.shape, *[1] * dims)
+            return own.flatten(-event).log_softmax(-1).reshape(own.shape)
+
+        leaves = nodes.gaussians
+        if leaves is not None:
+            width = torch.as_tensor(scale)
+            leaves = leaves.tempered(width.reshape(*width.shape, 1, 1, 1))
+        new.nodes = Nodes(
+            leaves,
+            tuple(softened(weights, 4) for weights in nodes.sums),
+            softened(nodes.root, 2, event=2),
+            None if nodes.choices is None else softened(nodes.choices, 5),
+            None if nodes.labels is None else softened(nodes.labels, 4),
+        )
+        return new
+
     def to(self, target: torch.device | torch.dtype | str) -> Self:
         """Returns the circuit on another device or in another dtype, at least float32.
 
@@ -308,6 +343,7 @@ class Circuit(ClosedDistribution):
         self, column: int, whole: Tensor, seen: Tensor
     ) -> tuple[Tensor, Tensor, Tensor]:  # three of (*batch, R K)
         """Returns the mixture that one variable is, given what was seen of the others."""
+        whole = whole.where(seen, 0)  # leaves expect nothing where nothing was seen
         found = paths(self.nodes, upward(self.regions, self.nodes, whole, seen))
         leaves = condition_leaves(self.regions, self.nodes, whole, seen)
         return feature_mixture(self.regions, found, leaves, column)

@@ -107,6 +107,7 @@ def most_probable(
     return Explanation(*_highest(values, best), exact=False)
 
 
+@linalg.full_precision
 def _step(circuit: Circuit, values: Tensor) -> Tensor:
     """Moves all continuous features to where the leaves that explain them want them."""
     regions, nodes = circuit.regions, circuit.nodes

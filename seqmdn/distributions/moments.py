@@ -6,6 +6,7 @@ import torch
 from torch import Tensor
 from torch.nn import functional as F
 
+from seqmdn import linalg
 from seqmdn.distributions.gaussian import LowRankPrecisionNormal
 from seqmdn.distributions.nodes import Nodes, Upward
 from seqmdn.distributions.regions import Regions
@@ -13,6 +14,7 @@ from seqmdn.distributions.regions import Regions
 __all__ = ["moments"]
 
 
+@linalg.full_precision
 def moments(
     regions: Regions, nodes: Nodes, up: Upward, leaves: LowRankPrecisionNormal | None
 ) -> tuple[Tensor, Tensor]:  # (*batch, D), (*batch, D, D)

@@ -141,6 +141,7 @@ class CircuitHead(nn.Module):
             labels=self.labels,
         )
 
+    @linalg.full_precision
     def log_prior(self) -> Tensor:
         """Return the log-density of the parameters under the prior, a scalar up to a constant."""
         total = self.root.new_zeros(())

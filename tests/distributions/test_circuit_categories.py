@@ -185,6 +185,24 @@ def test_draws_have_its_moments(given: bool) -> None:
     torch.testing.assert_close(circuit.variance, diagonal)
 
 
+def test_tempered_sums_and_leaves() -> None:
+    circuit = mixed(batch=(2,))
+    found = circuit.tempered(mixing=torch.tensor([0.5, 2.0]), scale=3.0)
+    nodes, before = found.nodes, circuit.nodes
+    for own, logits in zip(nodes.sums, before.sums, strict=True):
+        powers = torch.tensor([2.0, 0.5]).reshape(2, 1, 1, 1, 1)
+        torch.testing.assert_close(own, (powers * logits).log_softmax(-1))
+    torch.testing.assert_close(nodes.root.exp().sum((-2, -1)), torch.ones(2).double())
+    assert nodes.gaussians is not None and before.gaussians is not None
+    torch.testing.assert_close(nodes.gaussians.variance, 3 * before.gaussians.variance)
+    value = circuit.sample()
+    torch.testing.assert_close(circuit.tempered().log_prob(value), circuit.log_prob(value))
+    with pytest.raises(ValueError, match="mixing must be positive"):
+        circuit.tempered(mixing=0.0)
+    with pytest.raises(ValueError, match="scale must be positive"):
+        circuit.tempered(scale=-1.0)
+
+
 def test_categories_alone_have_probabilities() -> None:
     regions = random_regions([2, 3, 4], depth=1, trees=2)
     circuit = mixed(regions)
