@@ -9,11 +9,9 @@ from typing import Any
 import pytest
 import torch
 from torch import Tensor
-from torch.distributions import MultivariateNormal
 
 from seqmdn.distributions import Circuit, LowRankPrecisionNormal
 from seqmdn.distributions.regions import Regions, random_regions
-from tests.contracts.distributions import assert_within_errors
 
 MIXED = Regions(
     (((0, 2), (1,)), ((0,), (1, 2))),  # 3 is a class beside the trees
@@ -45,71 +43,6 @@ def mixed(
         normal(trees, size, choices, components, most) if choices else None,
         normal(len(regions.top), trees, components, most) if regions.top else None,
     )
-
-
-def naive(circuit: Circuit, value: list[float | None]) -> float:
-    """The density of one row, None where a value is integrated out, by recursion."""
-    regions, nodes = circuit.regions, circuit.nodes
-
-    def leaf(tree: int, region: int, k: int) -> float:
-        columns = [d for d in regions.leaves[tree][region] if not regions.categories[d]]
-        seen = [i for i, d in enumerate(columns) if value[d] is not None]
-        found = 1.0
-        if seen:
-            assert nodes.gaussians is not None
-            index = (tree, region, k)
-            factor = nodes.gaussians.factor[index][: len(columns)]
-            diagonal = torch.diag(nodes.gaussians.diagonal[index][: len(columns)])
-            covariance = torch.linalg.inv(diagonal + factor @ factor.T)[seen][:, seen]
-            own = MultivariateNormal(nodes.gaussians.loc[index][seen], covariance)
-            at = torch.tensor([value[columns[i]] for i in seen], dtype=torch.float64)
-            found *= math.exp(own.log_prob(at))
-        others = [d for d in regions.leaves[tree][region] if regions.categories[d]]
-        for slot, d in enumerate(others):
-            if value[d] is not None:
-                assert nodes.choices is not None
-                found *= math.exp(nodes.choices[tree, region, slot, k, int(value[d] or 0)])
-        return found
-
-    def node(tree: int, level: int, region: int, k: int) -> float:
-        if level == 0:
-            return leaf(tree, region, k)
-        weights = nodes.sums[level - 1][tree, region, k].exp().tolist()
-        return sum(
-            weight * node(tree, level - 1, 2 * region, j) * node(tree, level - 1, 2 * region + 1, j)
-            for j, weight in enumerate(weights)
-        )
-
-    total = 0.0
-    for tree in range(regions.trees):
-        for k in range(nodes.root.shape[-1]):
-            own = math.exp(nodes.root[tree, k]) * node(tree, regions.depth, 0, k)
-            for t, d in enumerate(regions.top):
-                if value[d] is not None:
-                    assert nodes.labels is not None
-                    own *= math.exp(nodes.labels[t, tree, k, int(value[d] or 0)])
-            total += own
-    return total
-
-
-@pytest.mark.parametrize("components", [1, 2, 3])
-def test_the_density_is_that_of_a_plain_recursion(components: int) -> None:
-    circuit = mixed(components=components)
-    values = circuit.sample((5,))
-    seen = torch.rand(values.shape) < 0.6
-    found = circuit.log_prob(values.where(seen, math.nan), seen)
-    for row, mask, part, whole in zip(values, seen, found, circuit.log_prob(values), strict=True):
-        assert float(whole) == pytest.approx(math.log(naive(circuit, row.tolist())), abs=1e-12)
-        known = [v if m else None for v, m in zip(row.tolist(), mask.tolist(), strict=True)]
-        assert float(part) == pytest.approx(math.log(naive(circuit, known)), abs=1e-12)
-
-
-def test_a_deep_circuit_is_that_of_a_plain_recursion() -> None:
-    regions = random_regions([0, 4, 0, 2, 0, 3, 0, 0, 2], depth=3, trees=2, top=[3], seed=2)
-    circuit = mixed(regions, components=2, rank=1)
-    for value in circuit.sample((3,)):
-        expected = math.log(naive(circuit, value.tolist()))
-        assert float(circuit.log_prob(value)) == pytest.approx(expected, abs=1e-12)
 
 
 def grid(circuit: Circuit) -> tuple[Tensor, float]:
@@ -169,22 +102,6 @@ def test_conditions_follow_each_other() -> None:
         then.categories(0)
 
 
-@pytest.mark.parametrize("given", [False, True])
-def test_draws_have_its_moments(given: bool) -> None:
-    circuit = mixed(batch=(2,))
-    if given:
-        at = circuit.sample()
-        circuit = circuit.condition(at, torch.tensor([False, False, True, False]))
-    draws = circuit.sample((20_000,))
-    apart = draws - circuit.mean
-    products = apart.unsqueeze(-1) * apart.unsqueeze(-2)
-    assert_within_errors(draws.mean(0), circuit.mean, draws.std(0) / 20_000**0.5)
-    covariance = circuit.covariance_matrix
-    assert_within_errors(products.mean(0), covariance, products.std(0) / 20_000**0.5)
-    diagonal = covariance.diagonal(dim1=-2, dim2=-1)
-    torch.testing.assert_close(circuit.variance, diagonal)
-
-
 def test_tempered_sums_and_leaves() -> None:
     circuit = mixed(batch=(2,))
     found = circuit.tempered(mixing=torch.tensor([0.5, 2.0]), scale=3.0)
@@ -238,14 +155,6 @@ REFUSED: dict[str, tuple[Callable[[Circuit], Any], str]] = {
             c.nodes.labels,
         ),
         "the weights hold NaN",
-    ),
-    "levels": (
-        lambda c: Circuit(c.regions, c.nodes.gaussians, [], c.nodes.root),
-        "expected logits of 1 levels of sums; found 0",
-    ),
-    "none": (
-        lambda c: Circuit(c.regions, c.nodes.gaussians, c.nodes.sums, c.nodes.root),
-        "expected choices of the shape .*, 2, 2, 1, 2, 3.*found none",
     ),
 }
 
