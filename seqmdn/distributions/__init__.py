@@ -9,6 +9,8 @@ r"""Distributions with exact densities: a Gaussian in precision form, its mixtur
 `Flowed`                    one of these, seen through an invertible map
 `DiscretisedMixture`        one feature that is one of so many levels: a mixture cell by cell
 `Classes`                   features that are each one of C classes: what a classifier says
+`Circuit`                   sums and products of leaves, some of them categories: a mixture of very
+                            many parts, with exact marginals and conditionals all the same
 `Bits`                      what is 0 or 1, each given those before it: the end of a pen's stroke
 `Product`                   several of the above side by side, independent of each other: what a
                             world looks like next, and what it rewards
@@ -107,8 +109,10 @@ from seqmdn.distributions.autoregressive import Autoregressive
 from seqmdn.distributions.averaged import Averaged, average
 from seqmdn.distributions.bits import Bits
 from seqmdn.distributions.classes import Classes
+from seqmdn.distributions.circuit import Circuit
 from seqmdn.distributions.closed import ClosedDistribution
 from seqmdn.distributions.discretised import DiscretisedMixture
+from seqmdn.distributions.explanation import Explanation, most_probable
 from seqmdn.distributions.factorised import FactorisedMixture
 from seqmdn.distributions.flowed import Flowed
 from seqmdn.distributions.gaussian import LowRankPrecisionNormal
@@ -121,8 +125,10 @@ __all__ = [
     "Averaged",
     "Bits",
     "Classes",
+    "Circuit",
     "ClosedDistribution",
     "DiscretisedMixture",
+    "Explanation",
     "FactorisedMixture",
     "Flowed",
     "Joint",
@@ -130,5 +136,6 @@ __all__ = [
     "Mixture",
     "Product",
     "average",
+    "most_probable",
     "rescaled",
 ]

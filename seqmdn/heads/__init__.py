@@ -2,6 +2,7 @@
 
 from seqmdn.heads.autoregressive import AutoregressiveHead
 from seqmdn.heads.categorical import CategoricalHead
+from seqmdn.heads.circuit import CircuitHead
 from seqmdn.heads.discretised import DiscretisedMixtureHead
 from seqmdn.heads.floored import FlooredMixtureHead
 from seqmdn.heads.flow import FlowMixtureHead
@@ -14,6 +15,7 @@ from seqmdn.heads.stroke import StrokeHead
 __all__ = [
     "AutoregressiveHead",
     "CategoricalHead",
+    "CircuitHead",
     "DiscretisedMixtureHead",
     "FlooredMixtureHead",
     "FlowMixtureHead",

@@ -1,5 +1,6 @@
 """Models: a backbone and a head put together, with ``loss(batch)`` and ``log_prob(batch)``."""
 
+from seqmdn.models.circuit import GenerativeNetwork
 from seqmdn.models.ensemble import Ensemble
 from seqmdn.models.exact import ExactModel
 from seqmdn.models.frames import FrameModel
@@ -37,6 +38,7 @@ __all__ = [
     "FrameModel",
     "FrameVAE",
     "FunctionModel",
+    "GenerativeNetwork",
     "MixtureProcess",
     "NeuralProcess",
     "SequenceModel",

@@ -11,11 +11,18 @@ from torch.distributions import Distribution
 from torch.utils._python_dispatch import TorchDispatchMode
 
 from tests.contracts import Family
-from tests.distributions import dense, test_factorised, test_flowed, test_gaussian, test_mixture
+from tests.distributions import (
+    dense,
+    test_circuit,
+    test_factorised,
+    test_flowed,
+    test_gaussian,
+    test_mixture,
+)
 
 GAUSSIANS = test_gaussian.FAMILIES
 MIXTURES = [test_mixture.mixture_family(rank) for rank in (0, 1, 2)]
-CLOSED = [*GAUSSIANS, *MIXTURES, test_factorised.FAMILY]
+CLOSED = [*GAUSSIANS, *MIXTURES, *test_circuit.FAMILIES, test_factorised.FAMILY]
 FLOWED = test_flowed.FAMILIES
 
 

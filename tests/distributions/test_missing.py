@@ -9,7 +9,7 @@ from torch.distributions import MultivariateNormal
 
 from seqmdn.distributions.missing import check_mask, marginal_of_mask, observed_only
 from tests.contracts import Family
-from tests.distributions import dense, test_factorised
+from tests.distributions import dense, test_circuit, test_factorised
 from tests.distributions.families import (
     CLOSED,
     FLOWED,
@@ -29,6 +29,8 @@ def marginal_log_prob(parameters: dense.Parameters, value: Tensor, seen: Tensor)
     if "scale" in parameters:
         own = {name: parameter[seen] for name, parameter in parameters.items()}
         return test_factorised.FAMILY.log_prob(own, value[seen])
+    if "root" in parameters:
+        return test_circuit.marginal_log_prob(parameters, value, seen)
     covariance = dense.covariance(parameters)[..., seen, :][..., seen]
     density = MultivariateNormal(parameters["loc"][..., seen], covariance).log_prob(value[seen])
     if "logits" not in parameters:

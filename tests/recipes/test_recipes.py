@@ -61,7 +61,10 @@ STORES = {
 OF_FRAMES = {"car_racing_frames"}  # models of single frames, without a backbone and a head
 OF_TASKS = [recipe for recipe in RECIPES if recipe.parent.name == "neural_process"]
 ADAPTED = {"maml", "cavia"}  # models of tasks that have no encoder
-OF_BACKBONES = [recipe for recipe in RECIPES if recipe.parent.name == "ugmm"]  # compared
+OF_CIRCUITS = {"iris", "digits_generative"}  # joint densities of rows, without a backbone
+OF_BACKBONES = [  # compared by them
+    recipe for recipe in RECIPES if recipe.parent.name == "ugmm" and recipe.name not in OF_CIRCUITS
+]
 OF_ROWS = [
     recipe
     for recipe in RECIPES
@@ -136,6 +139,8 @@ def test_fits_evaluates_and_samples(
     if model in ADAPTED:
         part = ""
     size = ["--model.width", "2"] if of_frames else [f"--model.{part}hidden", hidden]
+    if recipe.name in OF_CIRCUITS:
+        size = ["--model.head.components", "10"]  # one for each class
     small += [*size, "--data.batch_size", "4"]
     main(["fit", *files, *small, "--out", str(run), "--debug"])
     assert json.loads((run / "metrics.json").read_text())["split"] == "test"  # fit has scored it
@@ -143,7 +148,8 @@ def test_fits_evaluates_and_samples(
         main(["evaluate", str(run), "--split", "valid", "--debug"])
         assert json.loads((run / "metrics.json").read_text())["split"] == "valid"
     begun = ["--show", "reconstructed"] if of_frames else ["--prime", "2"]
-    begun = [] if recipe in OF_ROWS else begun  # each row is drawn by itself
+    alone = recipe in OF_ROWS or recipe.name in OF_CIRCUITS  # each row is drawn by itself
+    begun = [] if alone else begun
     drawn = "s.png"
     if data.get("scan") == "place" or recipe.parent.name in ("speech", "world_model"):
         begun += [] if of_frames else ["--length", "9"]  # as good as a whole recording
@@ -184,7 +190,7 @@ def test_base_and_models_split_the_configuration(recipe: Path) -> None:
 # What is no comparison has a test of its own.
 OTHERS = (
     *("legibility.json", "heard.json", "open_loop.json", "scores.json", "metrics.json"),
-    *("modes.json", "oracle.json", "task_map.json"),
+    *("modes.json", "oracle.json", "task_map.json", "splits.json", "completions.json"),
 )
 RESULTS = sorted(
     path for recipe in RECIPES for path in recipe.glob("*.json") if path.name not in OTHERS
