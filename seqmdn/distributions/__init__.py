@@ -108,8 +108,8 @@ from seqmdn.distributions.affine import rescaled
 from seqmdn.distributions.autoregressive import Autoregressive
 from seqmdn.distributions.averaged import Averaged, average
 from seqmdn.distributions.bits import Bits
-from seqmdn.distributions.classes import Classes
 from seqmdn.distributions.circuit import Circuit
+from seqmdn.distributions.classes import Classes
 from seqmdn.distributions.closed import ClosedDistribution
 from seqmdn.distributions.discretised import DiscretisedMixture
 from seqmdn.distributions.explanation import Explanation, most_probable
