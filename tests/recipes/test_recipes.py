@@ -187,6 +187,14 @@ def test_base_and_models_split_the_configuration(recipe: Path) -> None:
         assert keys == ["model", "init_args", "head"], f"{model}.yaml holds more than a head"
 
 
+@pytest.mark.parametrize("recipe", RECIPES, ids=named)
+def test_another_optimiser_than_the_default_says_its_weight_decay(recipe: Path) -> None:
+    """Where it does not, AdamW's own is carried over to it, where it is another penalty."""
+    optimizer = yaml.safe_load((recipe / "base.yaml").read_text())["training"]["optimizer"]
+    if optimizer["class_path"] != "torch.optim.AdamW":
+        assert "weight_decay" in optimizer["init_args"]
+
+
 # What is no comparison has a test of its own.
 OTHERS = (
     *("legibility.json", "heard.json", "open_loop.json", "scores.json", "metrics.json"),
