@@ -1,5 +1,6 @@
 """What every test starts from: one thread, float32, validation on, a fixed seed."""
 
+import gc
 import os
 import random
 from collections.abc import Callable, Iterator
@@ -9,6 +10,12 @@ import numpy as np
 import pytest
 import torch
 from torch.distributions import Distribution
+
+
+def pytest_collection_finish() -> None:
+    """Leave libraries and thousands of collected tests out of every later garbage collection."""
+    gc.collect()
+    gc.freeze()
 
 
 @pytest.fixture(autouse=True)
