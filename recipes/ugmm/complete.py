@@ -66,7 +66,7 @@ def completions(
     given = density.condition(rows, seen).marginal(range(half))
     likeliest = most_probable(given, starts=starts, iterations=10)
     lower = {
-        "nothing": torch.full_like(rows[:, half:pixels], torch.nan),
+        "given": torch.full_like(rows[:, half:pixels], torch.nan),
         "expected": given.mean,
         "drawn": given.sample(),
         "likeliest": likeliest.values,
@@ -84,7 +84,7 @@ def completions(
         "drawn": float(given.log_prob(lower["drawn"]).mean()),
         "real": float(given.log_prob(rows[:, half:pixels]).mean()),
     }
-    return {"upper half": halves, "nothing": {"drawn": pictures(drawn)}}, reached
+    return {"upper half:": halves, "nothing given:": {"drawn": pictures(drawn)}}, reached
 
 
 def main(arguments: list[str] | None = None) -> None:
