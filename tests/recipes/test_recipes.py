@@ -152,7 +152,7 @@ def test_fits_evaluates_and_samples(
     begun = [] if alone else begun
     drawn = "s.png"
     if data.get("scan") == "place" or recipe.parent.name in ("speech", "world_model"):
-        begun += [] if of_frames else ["--length", "9"]  # as good as a whole recording
+        begun += [] if of_frames else ["--length", "6"]  # as good as a whole recording
     elif recipe in OF_TASKS:  # points in no order show nothing as a sequence
         drawn = "s.npz"
     main(["sample", str(run), "--num", "2", *begun, "--out", f"{run}/{drawn}", "--debug"])
