@@ -15,9 +15,8 @@ import argparse
 import sys
 from pathlib import Path
 
-import numpy as np
-
-from seqmdn.data import SPLITS, Store, StoreWriter, file_sha256
+from data_prep.splits import split_classes
+from seqmdn.data import Store, StoreWriter, file_sha256
 
 TRAIN, VALID = 0.75, 0.05  # the rest is for the test
 
@@ -50,7 +49,7 @@ def prepare(out: Path, seed: int = 0) -> None:
             "seed": seed,
         },
     ) as writer:
-        splits = _split(digits.target, seed)
+        splits = split_classes(digits.target, (TRAIN, VALID), seed)
         for image, target, split in zip(digits.images, digits.target, splits, strict=True):
             writer.append(image, split, text=str(target))
 
@@ -73,17 +72,6 @@ def main(arguments: list[str] | None = None) -> None:
     except (OSError, ValueError, ImportError) as error:
         sys.exit(f"data_prep.digits: {error}")
     print(f"wrote {Store(options.out)}")
-
-
-def _split(targets: np.ndarray, seed: int) -> list[str]:
-    rng = np.random.default_rng(seed)
-    splits = np.empty(len(targets), dtype=object)
-    for digit in np.unique(targets):
-        members = rng.permutation(np.flatnonzero(targets == digit))
-        ends = np.rint(np.cumsum([TRAIN, VALID]) * len(members)).astype(int)
-        for split, part in zip(SPLITS, np.split(members, ends), strict=True):
-            splits[part] = split
-    return list(splits)
 
 
 if __name__ == "__main__":

@@ -22,12 +22,11 @@ The Use of Multiple Measurements in Taxonomic Problems (Fisher, 1936), for iris.
 
 from __future__ import annotations
 
-__all__ = ["DATASETS", "LabelledRows", "prepare", "split_classes"]
+__all__ = ["DATASETS", "LabelledRows", "prepare"]
 
 import argparse
 import os
 import sys
-from collections.abc import Sequence
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -37,6 +36,7 @@ from numpy.typing import NDArray
 from data_prep import mnist
 from data_prep.idx import find_idx, read_idx
 from data_prep.sources import origin
+from data_prep.splits import split_classes
 from seqmdn.data import SPLITS, Store, StoreWriter
 
 DATASETS = ("iris", "digits", "mnist")
@@ -119,30 +119,6 @@ def prepare(
             writer.append_rows(values, rows.splits[part], None if joint else features)
     counts = [rows.splits.count(split) for split in SPLITS]
     return [f"{'/'.join(map(str, counts))} rows for training, validation and the test"]
-
-
-def split_classes(
-    classes: NDArray[Any], shares: Sequence[float], seed: int
-) -> list[str]:  # (N,) words
-    """Gives each row its split, so that each class has the same shares, by the seed.
-
-    Args:
-        classes: (N,).
-        shares: Of training and validation; the rest is for the test.
-        seed: Of the permutation of each class.
-
-    Example:
-        >>> split_classes(np.array([0, 0, 1, 1]), (0.5, 0.0), seed=0)
-        ['train', 'test', 'train', 'test']
-    """
-    rng = np.random.default_rng(seed)
-    splits = np.empty(len(classes), dtype=object)
-    for each in np.unique(classes):
-        members = rng.permutation(np.flatnonzero(classes == each))
-        ends = np.rint(np.cumsum(shares) * len(members)).astype(int)
-        for split, part in zip(SPLITS, np.split(members, ends), strict=True):
-            splits[part] = split
-    return list(splits)
 
 
 def main(arguments: list[str] | None = None) -> None:

@@ -2,15 +2,41 @@
 
 from __future__ import annotations
 
-__all__ = ["parse_shares", "split_last", "split_percent", "split_shares"]
+__all__ = ["parse_shares", "split_classes", "split_last", "split_percent", "split_shares"]
 
 import argparse
 import math
 from collections.abc import Iterable, Sequence
+from typing import Any
 
 import numpy as np
+from numpy.typing import NDArray
 
 from seqmdn.data import SPLITS
+
+
+def split_classes(
+    classes: NDArray[Any], shares: Sequence[float], seed: int
+) -> list[str]:  # (N,) words
+    """Gives each row its split, so that each class has the same shares, by the seed.
+
+    Args:
+        classes: (N,).
+        shares: Of training and validation; the rest is for the test.
+        seed: Of the permutation of each class.
+
+    Example:
+        >>> split_classes(np.array([0, 0, 1, 1]), (0.5, 0.0), seed=0)
+        ['train', 'test', 'train', 'test']
+    """
+    rng = np.random.default_rng(seed)
+    splits = np.empty(len(classes), dtype=object)
+    for each in np.unique(classes):
+        members = rng.permutation(np.flatnonzero(classes == each))
+        ends = np.rint(np.cumsum(shares) * len(members)).astype(int)
+        for split, part in zip(SPLITS, np.split(members, ends), strict=True):
+            splits[part] = split
+    return list(splits)
 
 
 def split_last(count: int, valid: int, test: int) -> list[str]:
