@@ -104,11 +104,15 @@ def test_a_run_writes_its_table(
 def test_six_gigabytes_on_a_disk(tmp_path: Path) -> None:
     """With the recipe's own model."""
     row = large.row(6, tmp_path, steps=20)
-    assert float(row.split("|")[1]) > 5.9
+    assert float(row.split("|")[1]) > 5.8
 
 
 def test_the_readme_holds_the_table() -> None:
     table = README.split(large.BEGIN)[1].split(large.END)[0]
     assert large.HEADER in table
-    for size in ("| 0.1", "| 1.0", "| 6.0"):
-        assert size in table
+    rows = [
+        [float(cell) for cell in line.split("|")[1:-1]]
+        for line in table.split("---|\n")[-1].splitlines()
+    ]
+    assert [round(row[0], 0) for row in rows] == [0, 1, 6]
+    assert all(row[6] < row[7] < row[1] for row in rows[1:]) and rows[2][6] < 1.2 * rows[0][6]
