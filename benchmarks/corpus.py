@@ -12,7 +12,7 @@ import numpy as np
 from seqmdn.data import StoreWriter
 from seqmdn.files import written_whole
 
-__all__ = ["FEATURES", "FRAMES", "evict", "write_corpus"]
+__all__ = ["FEATURES", "FRAMES", "SECONDS", "evict", "write_corpus"]
 
 RATE, FEATURES = 16_000, 200
 SECONDS = 3.6  # a recording
@@ -23,8 +23,17 @@ CHUNK = 2**16 // (4 * FEATURES)  # frames that a StoreWriter compresses together
 LOUDNESS, SPREAD = 5.0, 1.2
 
 
-def write_corpus(path: Path, hours: float, distinct: float = 0.5) -> None:
+def write_corpus(
+    path: Path,
+    hours: float,
+    distinct: float = 0.5,
+    scored: int | None = None,
+    loudness: float = LOUDNESS,
+) -> None:
     """Writes recordings of 3.6 s, of 20 in turn 18 to train, one to validate and one to test.
+
+    With ``scored``, no more than so many are for each of the latter two. A ``loudness`` (the
+    logarithm of a standard deviation) of -10 is silence, which takes next to no bytes.
 
     The first ``distinct`` hours, rounded up to whole chunks, are written by a ``StoreWriter``; what
     follows repeats their chunks as they lie in the file, compressed. Each lies there in full, so
@@ -46,14 +55,16 @@ def write_corpus(path: Path, hours: float, distinct: float = 0.5) -> None:
             attributes={"kind": "audio", "sequence": "recording", "full_scale": 2.0**15},
         ) as writer:
             for _ in range(first):
-                writer.append(_recording(rng), "train")
+                writer.append(_recording(rng, loudness), "train")
         with h5py.File(partial, "r+") as file:
             _repeat(file["values"], times)
             recordings = first * times
-            parts = np.arange(recordings) % 20
+            parts = np.maximum(np.arange(recordings) % 20 - 17, 0).astype(np.int8)
+            if scored is not None:
+                parts[20 * scored :] = 0
             for name, rows in {
                 "offsets": FRAMES * np.arange(recordings + 1, dtype=np.int64),
-                "split": np.maximum(parts - 17, 0).astype(np.int8),
+                "split": parts,
             }.items():
                 del file[name]
                 file.create_dataset(name, data=rows)
@@ -66,9 +77,10 @@ def evict(path: Path) -> None:
         os.posix_fadvise(file.fileno(), 0, 0, os.POSIX_FADV_DONTNEED)
 
 
-def _recording(rng: np.random.Generator) -> np.ndarray:  # (FRAMES, FEATURES)
-    scale = np.exp(rng.normal(LOUDNESS, SPREAD, size=(FRAMES, 1)))
-    samples = np.rint(scale * rng.standard_normal((FRAMES, FEATURES)))
+def _recording(rng: np.random.Generator, loudness: float) -> np.ndarray:  # (FRAMES, FEATURES)
+    scale = np.exp(rng.normal(loudness, SPREAD, size=(FRAMES, 1)))
+    # What is rounded to -0 becomes 0, as integers know no other.
+    samples = np.rint(scale * rng.standard_normal((FRAMES, FEATURES))) + 0.0
     return np.clip(samples, -(2**15), 2**15 - 1)
 
 

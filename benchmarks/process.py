@@ -5,7 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 from typing import NamedTuple
 
-__all__ = ["Memory", "memory", "read_from_disk"]
+__all__ = ["AddressSpace", "Memory", "address_space", "memory", "read_from_disk"]
 
 
 class Memory(NamedTuple):
@@ -19,11 +19,25 @@ class Memory(NamedTuple):
     """What would be free without it (USS)."""
 
 
+class AddressSpace(NamedTuple):
+    """Bytes of addresses that a process has, and the most of what lay behind them."""
+
+    now: int
+    peak: int
+    peak_resident: int
+
+
 def memory(process: int | str = "self") -> Memory:
     """Reads what a process holds at this moment."""
     found = _fields(Path(f"/proc/{process}/smaps_rollup"))
     own = found["Private_Clean"] + found["Private_Dirty"] + found.get("Private_Hugetlb", 0)
     return Memory(found["Rss"], found["Pss"], own)
+
+
+def address_space() -> AddressSpace:
+    """Reads what addresses this process has, and has had."""
+    found = _fields(Path("/proc/self/status"))
+    return AddressSpace(found["VmSize"], found["VmPeak"], found["VmHWM"])
 
 
 def read_from_disk(process: int | str = "self") -> int:

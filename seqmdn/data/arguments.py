@@ -16,6 +16,7 @@ def check_arguments(
     workers: int,
     seed: int,
     scan: str | int | None = None,
+    buckets: int = 1,
 ) -> None:
     """Refuses arguments of :class:`seqmdn.data.SequenceDataModule` that make no sense.
 
@@ -36,6 +37,7 @@ def check_arguments(
         "eval_batch_size": (eval_batch_size, 1),
         "workers": (workers, 0),
         "seed": (seed, 0),
+        "buckets": (buckets, 1),
     }
     for argument, (value, bound) in least.items():
         if value is not None and value < bound:

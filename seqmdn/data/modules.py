@@ -15,6 +15,7 @@ from torch import Tensor, from_numpy
 
 from seqmdn.data.arguments import check_arguments, check_sets
 from seqmdn.data.batch import Batch
+from seqmdn.data.buckets import Buckets
 from seqmdn.data.columns import Columns
 from seqmdn.data.folds import Fold
 from seqmdn.data.layout import SPLITS
@@ -83,6 +84,8 @@ class SequenceDataModule(LightningDataModule):
             the split ``"test"`` is then a part of these, and the store's own is left alone.
         points: Makes each sequence a set of points, some of which are given and others asked for
             (:class:`GivenPoints`); the frames that count are then these.
+        buckets: Batches whose sequences or windows are drawn together and shared out by length, so
+            that a training batch is padded less (:class:`Buckets`). 1, the default, leaves it.
 
     Attributes:
         features: D, features of y. This and the following are there after ``setup``.
@@ -123,10 +126,21 @@ class SequenceDataModule(LightningDataModule):
         scan: ImageKind | None = None,
         fold: Fold | None = None,
         points: GivenPoints | None = None,
+        buckets: int = 1,
     ) -> None:
         super().__init__()
         check_arguments(
-            per, window, burn_in, length, text, batch_size, eval_batch_size, workers, seed, scan
+            per,
+            window,
+            burn_in,
+            length,
+            text,
+            batch_size,
+            eval_batch_size,
+            workers,
+            seed,
+            scan,
+            buckets,
         )
         if points is not None or scan == "place":
             check_sets(window, mark_end)
@@ -147,6 +161,7 @@ class SequenceDataModule(LightningDataModule):
         self.scan = scan
         self.fold = fold
         self.points = points
+        self.buckets = buckets
 
     def prepare_data(self) -> None:
         """Writes the store with the ``prepare`` module if it is missing."""
@@ -201,6 +216,7 @@ class SequenceDataModule(LightningDataModule):
                 "together"
             )
         plan = WindowPlan(self.store, self.window, self.burn_in, self.seed)
+        cut = Buckets(plan, self.batch_size, self.buckets, self.seed)
         steps = -(-plan.entries // self.batch_size)
         passes = 0
 
@@ -212,7 +228,7 @@ class SequenceDataModule(LightningDataModule):
                 first = self.trainer.global_step * self.trainer.accumulate_grad_batches
             passes += 1
             for step in range(first, first + steps):
-                yield plan.keys(step * self.batch_size, (step + 1) * self.batch_size)[rank::ranks]
+                yield cut.batch(step)[rank::ranks]
 
         return Loader(self._items(), batches, steps, self.workers)
 

@@ -2,7 +2,17 @@
 
 from __future__ import annotations
 
-__all__ = ["AGAIN", "FOLD", "GIVEN", "SAMPLE", "SCORE", "Key", "WindowPlan", "stretches"]
+__all__ = [
+    "AGAIN",
+    "BUCKETS",
+    "FOLD",
+    "GIVEN",
+    "SAMPLE",
+    "SCORE",
+    "Key",
+    "WindowPlan",
+    "stretches",
+]
 
 from collections.abc import Iterator
 from typing import NamedTuple
@@ -14,7 +24,7 @@ from seqmdn.data.store import Store
 
 # What random numbers are for: the first word of each seed. None is 0, and all seeds of one purpose
 # have the same number of words, since NumPy cannot tell [1] from [1, 0].
-ORDER, TRAIN, SCORE, SAMPLE, AGAIN, FOLD, GIVEN = 1, 2, 3, 4, 5, 6, 7
+ORDER, TRAIN, SCORE, SAMPLE, AGAIN, FOLD, GIVEN, BUCKETS = 1, 2, 3, 4, 5, 6, 7, 8
 
 
 class Key(NamedTuple):
