@@ -1,6 +1,7 @@
 """Checkpoints: written whole, read without executing anything in them."""
 
 import warnings
+import zipfile
 from importlib import import_module
 from pathlib import Path
 from typing import Any
@@ -14,25 +15,38 @@ from seqmdn.models import DensityModel
 
 __all__ = [
     "FORMAT",
+    "LAST",
+    "PREVIOUS",
     "AtomicCheckpointIO",
     "KeptCheckpoint",
     "check_classes",
+    "has_checkpoint",
     "load_weights",
     "read_checkpoint",
+    "read_newest",
 ]
 
 #: Version of what a checkpoint says under its key ``"seqmdn"``.
 FORMAT = 1
 
+#: The newest checkpoint of a run, and what was the newest before it.
+LAST, PREVIOUS = "last.ckpt", "previous.ckpt"
+
 
 class AtomicCheckpointIO(TorchCheckpointIO):
-    """Writes checkpoints under a temporary name and renames them: none is ever seen half."""
+    """Writes checkpoints under a temporary name and renames them: none is ever seen half.
+
+    The last one becomes the previous one when there is a newer one, so that two are kept.
+    """
 
     def save_checkpoint(
         self, checkpoint: dict[str, Any], path: str | Path, storage_options: Any | None = None
     ) -> None:
+        path = Path(path)
         with written_whole(path) as partial:
-            torch.save(checkpoint, partial)
+            _save(checkpoint, partial)
+            if path.name == LAST and path.exists():
+                path.replace(path.with_name(PREVIOUS))
 
 
 class KeptCheckpoint(ModelCheckpoint):
@@ -62,6 +76,44 @@ class KeptCheckpoint(ModelCheckpoint):
         )
 
 
+def has_checkpoint(folder: Path) -> bool:
+    """Whether there is a checkpoint in a folder that a run can go on from."""
+    return any((folder / name).exists() for name in (LAST, PREVIOUS))
+
+
+def read_newest(folder: Path) -> tuple[Path, dict[str, Any]]:
+    """Read the newest whole checkpoint that a run can go on from.
+
+    Where the last one is damaged, or is not there since a computer stopped while it got its name,
+    that is the previous one; of the former, a warning tells.
+
+    Returns:
+        The file, and what it holds (:func:`read_checkpoint`).
+
+    Raises:
+        FileNotFoundError: If there is none.
+        ValueError: If none of them is whole and of this program and format.
+    """
+    last, previous = folder / LAST, folder / PREVIOUS
+    if not previous.exists():
+        return last, read_checkpoint(last)
+    try:
+        return last, read_checkpoint(last)
+    except FileNotFoundError:
+        return previous, read_checkpoint(previous)
+    except ValueError as error:
+        try:
+            content = read_checkpoint(previous)
+        except ValueError:
+            raise error from None
+        warnings.warn(
+            f"{last} is damaged: going on from the one before it, {previous}, of step "
+            f"{content['seqmdn']['steps']}",
+            stacklevel=2,
+        )
+        return previous, content
+
+
 def read_checkpoint(path: Path) -> dict[str, Any]:
     """Read a checkpoint with ``weights_only=True``.
 
@@ -79,6 +131,7 @@ def read_checkpoint(path: Path) -> dict[str, Any]:
     if not path.is_file():
         raise FileNotFoundError(f"there is no checkpoint {path}: train one by `seqmdn fit`")
     try:
+        _check_sums(path)
         with warnings.catch_warnings():  # of files of other programs
             warnings.simplefilter("ignore")
             content = torch.load(path, map_location="cpu", weights_only=True)
@@ -136,3 +189,22 @@ def check_classes(plain: Any, checkpoint: Path) -> None:
     elif isinstance(plain, list):
         for value in plain:
             check_classes(value, checkpoint)
+
+
+def _save(checkpoint: dict[str, Any], path: Path) -> None:
+    try:
+        with path.open("wb") as file:
+            torch.save(checkpoint, file)
+    except (OSError, RuntimeError) as error:
+        # torch's writer knows that it failed, and not that the disk is full.
+        cause = error if isinstance(error, OSError) else error.__context__
+        if isinstance(cause, OSError):
+            raise OSError(cause.errno, cause.strerror, str(path)) from error
+        raise
+
+
+def _check_sums(path: Path) -> None:
+    """Refuse a file with a bit that changed: torch reads tensors without a look at their sums."""
+    with zipfile.ZipFile(path) as archive:
+        if (damaged := archive.testzip()) is not None:
+            raise ValueError(f"{damaged} has another checksum than when it was written")

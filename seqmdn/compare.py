@@ -11,6 +11,7 @@ from concurrent.futures import ThreadPoolExecutor, as_completed
 from pathlib import Path
 from typing import Any
 
+from seqmdn.checkpoints import has_checkpoint
 from seqmdn.comparison import (
     Cell,
     Task,
@@ -71,7 +72,7 @@ def train_all(
     def train(task: Task) -> None:
         if resume and (task.out / "metrics.json").exists():
             return
-        started = resume and (task.out / "checkpoints" / "last.ckpt").exists()
+        started = resume and has_checkpoint(task.out / "checkpoints")
         task.out.mkdir(parents=True, exist_ok=True)
         note_revision(task.out)
         target = ("--resume", str(task.out)) if started else ("--out", str(task.out))

@@ -8,7 +8,7 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
-__all__ = ["save_json", "save_text", "written_whole"]
+__all__ = ["remove_partial", "save_json", "save_text", "written_whole"]
 
 
 @contextmanager
@@ -38,7 +38,14 @@ def written_whole(path: str | os.PathLike[str]) -> Iterator[Path]:
         with partial.open("rb") as file:
             os.fsync(file.fileno())
         partial.replace(path)
+        _sync(path.parent)
     finally:
+        partial.unlink(missing_ok=True)
+
+
+def remove_partial(folder: Path) -> None:
+    """Remove what writers left in a folder that were killed; nobody may be writing there."""
+    for partial in folder.glob(".*.partial*"):
         partial.unlink(missing_ok=True)
 
 
@@ -51,3 +58,13 @@ def save_text(path: Path, text: str) -> None:
 def save_json(path: Path, content: dict[str, Any]) -> None:
     """Write a JSON file, whole or not at all."""
     save_text(path, json.dumps(content, indent=2) + "\n")
+
+
+def _sync(folder: Path) -> None:
+    """Let a name outlast a loss of power, where folders can be asked to."""
+    if os.name == "posix":
+        number = os.open(folder, os.O_RDONLY)
+        try:
+            os.fsync(number)
+        finally:
+            os.close(number)

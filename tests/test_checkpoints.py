@@ -4,14 +4,24 @@ import copy
 import json
 import os
 import pickle
+import resource
 import shutil
 from pathlib import Path
-from typing import Any
+from typing import Any, BinaryIO
 
 import pytest
 import torch
 
-from seqmdn.checkpoints import FORMAT, AtomicCheckpointIO, check_classes, read_checkpoint
+from seqmdn.checkpoints import (
+    FORMAT,
+    LAST,
+    PREVIOUS,
+    AtomicCheckpointIO,
+    check_classes,
+    has_checkpoint,
+    read_checkpoint,
+    read_newest,
+)
 from seqmdn.data import Store
 from seqmdn.runs import load_run
 from tests.small import checkpoint
@@ -212,8 +222,8 @@ def test_an_interrupted_checkpoint_leaves_the_one_before(
     path, save = tmp_path / "a.ckpt", AtomicCheckpointIO().save_checkpoint
     save({"step": 1}, path)
 
-    def half(content: Any, target: Path) -> None:
-        Path(target).write_bytes(b"half")
+    def half(content: Any, target: BinaryIO) -> None:
+        target.write(b"half")
         raise KeyboardInterrupt
 
     monkeypatch.setattr(torch, "save", half)
@@ -221,3 +231,38 @@ def test_an_interrupted_checkpoint_leaves_the_one_before(
         save({"step": 2}, path)
     assert torch.load(path, weights_only=True) == {"step": 1}
     assert list(tmp_path.iterdir()) == [path]
+
+
+def test_one_bit_of_a_weight_is_noticed(good: Path, tmp_path: Path) -> None:
+    """torch would read another weight and say nothing."""
+    content = bytearray(good.read_bytes())
+    content[len(content) // 2] ^= 1
+    path = tmp_path / "a.ckpt"
+    path.write_bytes(content)
+    assert "damaged or no checkpoint" in refused(path)
+
+
+def test_the_last_becomes_the_previous_one(good: Path, tmp_path: Path) -> None:
+    content = torch.load(good, weights_only=True)
+    for step in (1, 2, 3):
+        content["seqmdn"]["steps"] = step
+        AtomicCheckpointIO().save_checkpoint(content, tmp_path / LAST)
+        AtomicCheckpointIO().save_checkpoint(content, tmp_path / "best.ckpt")
+    assert sorted(path.name for path in tmp_path.iterdir()) == ["best.ckpt", LAST, PREVIOUS]
+    steps = [read_checkpoint(tmp_path / name)["seqmdn"]["steps"] for name in (LAST, PREVIOUS)]
+    assert steps == [3, 2] and has_checkpoint(tmp_path) and not has_checkpoint(tmp_path / "none")
+    assert read_newest(tmp_path)[0] == tmp_path / LAST
+
+
+def test_a_checkpoint_that_finds_no_room_names_its_file(good: Path, tmp_path: Path) -> None:
+    content = torch.load(good, weights_only=True)
+    path = tmp_path / LAST
+    AtomicCheckpointIO().save_checkpoint(content, path)
+    before, limits = path.read_bytes(), resource.getrlimit(resource.RLIMIT_FSIZE)
+    resource.setrlimit(resource.RLIMIT_FSIZE, (5000, limits[1]))
+    try:
+        with pytest.raises(OSError, match=r"File too large: .*\.partial\.ckpt'"):
+            AtomicCheckpointIO().save_checkpoint(content, path)
+    finally:
+        resource.setrlimit(resource.RLIMIT_FSIZE, limits)
+    assert path.read_bytes() == before and list(tmp_path.iterdir()) == [path]

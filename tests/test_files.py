@@ -2,13 +2,15 @@
 
 import json
 import os
+import shutil
+import stat
 import subprocess
 import sys
 from pathlib import Path
 
 import pytest
 
-from seqmdn.files import save_json, save_text, written_whole
+from seqmdn.files import remove_partial, save_json, save_text, written_whole
 
 
 def test_the_name_changes_hands_when_the_block_ends(tmp_path: Path) -> None:
@@ -33,7 +35,8 @@ def test_the_bytes_are_on_the_disk_before_the_name_is(
     sync, replace = os.fsync, Path.replace
 
     def note_sync(number: int) -> None:
-        done.append(f"{os.fstat(number).st_size} bytes")
+        found = os.fstat(number)
+        done.append("folder" if stat.S_ISDIR(found.st_mode) else f"{found.st_size} bytes")
         sync(number)
 
     def note_replace(partial: Path, target: Path) -> Path:
@@ -43,7 +46,7 @@ def test_the_bytes_are_on_the_disk_before_the_name_is(
     monkeypatch.setattr(os, "fsync", note_sync)
     monkeypatch.setattr(Path, "replace", note_replace)
     save_text(path, "whole")
-    assert done == ["5 bytes", "note.txt"] and path.read_text() == "whole"
+    assert done == ["5 bytes", "note.txt", "folder"] and path.read_text() == "whole"
 
 
 def test_others_may_read_it_as_any_new_file(tmp_path: Path) -> None:
@@ -128,3 +131,16 @@ def test_json_is_what_was_given(tmp_path: Path) -> None:
     with pytest.raises(TypeError):
         save_json(tmp_path / "metrics.json", {"nll": object()})
     assert json.loads((tmp_path / "metrics.json").read_text()) == content
+
+
+def test_what_the_killed_left_is_removed_and_nothing_else(tmp_path: Path) -> None:
+    with written_whole(tmp_path / "note.txt") as partial:
+        partial.write_text("half")
+        assert list(tmp_path.iterdir()) == [partial]
+        left = shutil.copy(partial, tmp_path / f".0{partial.name[1:]}")
+    for name in (".hidden", "a.partial"):
+        (tmp_path / name).write_text("mine")
+    assert Path(left).exists()
+    remove_partial(tmp_path)
+    remove_partial(tmp_path / "none")
+    assert sorted(path.name for path in tmp_path.iterdir()) == [".hidden", "a.partial", "note.txt"]

@@ -71,6 +71,8 @@ def _quieten() -> None:
         logging.getLogger(name).setLevel(logging.WARNING)
     for category in (UserWarning, FutureWarning):
         warnings.filterwarnings("ignore", category=category, module="lightning")
+    # A warning of ours is a sentence to a user: where in the code it arose says nothing.
+    warnings.formatwarning = lambda message, *_: f"seqmdn: {message}\n"
 
 
 def _words_of(error: Exception) -> str:

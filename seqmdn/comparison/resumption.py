@@ -6,7 +6,7 @@ from pathlib import Path
 
 from jsonargparse import Namespace
 
-from seqmdn.checkpoints import read_checkpoint
+from seqmdn.checkpoints import has_checkpoint, read_checkpoint, read_newest
 from seqmdn.comparison.revision import git_revision, revision_of
 from seqmdn.comparison.tasks import Task
 from seqmdn.configuration import fit_parser
@@ -67,10 +67,12 @@ def _check_store(task: Task, wanted: Namespace, stores: dict[Path, str]) -> None
     recorded = {}
     metrics = task.out / "metrics.json"
     # A finished run is scored with its best checkpoint, another one goes on from its last.
-    name = "best.ckpt" if metrics.exists() else "last.ckpt"
-    checkpoint = task.out / "checkpoints" / name
-    if checkpoint.exists():
-        recorded["trained"] = read_checkpoint(checkpoint)["seqmdn"]["dataset"]["sha256"]
+    kept = task.out / "checkpoints"
+    if metrics.exists() and (kept / "best.ckpt").exists():
+        trained = read_checkpoint(kept / "best.ckpt")
+        recorded["trained"] = trained["seqmdn"]["dataset"]["sha256"]
+    elif not metrics.exists() and has_checkpoint(kept):
+        recorded["trained"] = read_newest(kept)[1]["seqmdn"]["dataset"]["sha256"]
     if metrics.exists():
         recorded["scored"] = json.loads(metrics.read_text())["dataset"]["sha256"]
     if not recorded:  # it begins again

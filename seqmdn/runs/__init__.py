@@ -1,9 +1,10 @@
 """One run: a configuration becomes a folder, and the folder becomes the trained model again.
 
 A run's folder holds ``config.yaml`` (everything, defaults included), ``metrics.json``,
-``checkpoints/best.ckpt`` (lowest validation NLL) and ``checkpoints/last.ckpt``, and ``logs/`` (CSV
-and TensorBoard). A checkpoint describes its model in plain values, so that it can be rebuilt from
-the file alone, and is read with ``weights_only=True``: nothing in it is executed.
+``checkpoints/best.ckpt`` (lowest validation NLL), ``last.ckpt`` and ``previous.ckpt`` (the two
+newest, to go on from), and ``logs/`` (CSV and TensorBoard). A checkpoint describes its model in
+plain values, so that it can be rebuilt from the file alone, and is read with
+``weights_only=True``: nothing in it is executed.
 """
 
 from seqmdn.runs.clip import read_prime

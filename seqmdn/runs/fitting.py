@@ -1,7 +1,8 @@
 """A training, from its configuration to its scores."""
 
 import json
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
@@ -11,14 +12,17 @@ from lightning.pytorch.loggers import CSVLogger, TensorBoardLogger
 
 from seqmdn.checkpoints import (
     FORMAT,
+    LAST,
     AtomicCheckpointIO,
     KeptCheckpoint,
+    has_checkpoint,
     load_weights,
     read_checkpoint,
+    read_newest,
 )
 from seqmdn.configuration import fit_parser
 from seqmdn.data import SPLITS, SequenceDataModule
-from seqmdn.files import save_json
+from seqmdn.files import remove_partial, save_json, save_text
 from seqmdn.models import DensityModel
 from seqmdn.runs.run import Run, checkpoint_of, load_run
 from seqmdn.runs.scoring import score
@@ -40,7 +44,8 @@ def fit(config: Namespace, out: Path, resume: bool = False, report: Report | Non
     Args:
         config: What :func:`fit_parser` made of files and options.
         out: The run's folder, made if missing.
-        resume: Go on from the newest checkpoint in the folder.
+        resume: Go on from the newest checkpoint in the folder or, if that is damaged, from the one
+            before it.
         report: Called with (step, steps, last validation NLL) while training.
 
     Returns:
@@ -50,20 +55,22 @@ def fit(config: Namespace, out: Path, resume: bool = False, report: Report | Non
         FileExistsError: If ``resume`` is not set and the folder holds a run, or what the run would
             overwrite.
         FileNotFoundError: If ``resume`` is set and the folder holds no checkpoint.
-        ValueError: If ``resume`` is set and the checkpoint is damaged, of another model or of
+        ValueError: If ``resume`` is set and the checkpoints are damaged, of another model or of
             another store; if the configuration names a run to begin with (``--from``) that was
             trained on other data, or whose density is not that of the model with its weights.
+        OSError: If the folder cannot be written, or no more of it; the message names the checkpoint
+            that is left.
         Interrupted: After Ctrl-C, once a checkpoint is written.
     """
-    newest = out / "checkpoints" / "last.ckpt"
-    if newest.exists() and not resume:
+    kept = out / "checkpoints"
+    if has_checkpoint(kept) and not resume:
         raise FileExistsError(
             f"{out} holds a run already: go on with it by `seqmdn fit --resume {out}`, "
             "or choose another --out"
         )
     if not resume:
         _check_unused(out, config)
-    begun = read_checkpoint(newest) if resume else None
+    newest, begun = read_newest(kept) if resume else (kept / LAST, None)
     parser = fit_parser()
     made = parser.instantiate(config)
     data: SequenceDataModule = made.data
@@ -105,45 +112,66 @@ def fit(config: Namespace, out: Path, resume: bool = False, report: Report | Non
     module = DensityModule(
         model, **vars(made.training), per=data.per, seed=config.seed, description=description
     )
-    out.mkdir(parents=True, exist_ok=True)
-    parser.save(config, out / "config.yaml", overwrite=True, skip_unset=False)
-    # From here on the scores of a run that goes on are those of another model.
-    (out / "metrics.json").unlink(missing_ok=True)
+    with _written(out):
+        out.mkdir(parents=True, exist_ok=True)
+        for folder in (out, kept):
+            remove_partial(folder)
+        save_text(out / "config.yaml", parser.dump(config, skip_unset=False))
+        # From here on the scores of a run that goes on are those of another model.
+        (out / "metrics.json").unlink(missing_ok=True)
 
-    stop = StopOnInterrupt(newest)
-    best = KeptCheckpoint(newest.parent, "best", monitor="val/nll")
-    last = KeptCheckpoint(newest.parent, "last")
-    table = CSVLogger(out, name="logs")
-    trainer = Trainer(
-        **{
-            **vars(made.trainer),
-            "callbacks": [
-                *(made.trainer.callbacks or []),
-                ValidateAtEnd(),
-                stop,
-                best,
-                last,
-            ]
-            + ([ReportProgress(report)] if report else []),
-        },
-        default_root_dir=out,
-        logger=[table, TensorBoardLogger(out, name="logs", version=table.version)],
-        plugins=[AtomicCheckpointIO()],
-        enable_progress_bar=False,
-    )
-    try:
-        with stop:
-            trainer.fit(
-                module, datamodule=data, ckpt_path=newest if resume else None, weights_only=True
-            )
-    except SystemExit as end:  # what Lightning makes of a KeyboardInterrupt
-        raise KeyboardInterrupt from end
-    if stop.interrupted:
-        raise Interrupted(f"stopped at step {trainer.global_step}")
-    run = load_run(out)
-    metrics = score(run, "test", frames=out / "frames.npz")
-    save_json(out / "metrics.json", metrics | {"seconds": module.seconds})
+        stop = StopOnInterrupt(kept / LAST)
+        best = KeptCheckpoint(kept, "best", monitor="val/nll")
+        last = KeptCheckpoint(kept, Path(LAST).stem)
+        table = CSVLogger(out, name="logs")
+        trainer = Trainer(
+            **{
+                **vars(made.trainer),
+                "callbacks": [
+                    *(made.trainer.callbacks or []),
+                    ValidateAtEnd(),
+                    stop,
+                    best,
+                    last,
+                ]
+                + ([ReportProgress(report)] if report else []),
+            },
+            default_root_dir=out,
+            logger=[table, TensorBoardLogger(out, name="logs", version=table.version)],
+            plugins=[AtomicCheckpointIO()],
+            enable_progress_bar=False,
+        )
+        try:
+            with stop:
+                trainer.fit(
+                    module, datamodule=data, ckpt_path=newest if resume else None, weights_only=True
+                )
+        except SystemExit as end:  # what Lightning makes of a KeyboardInterrupt
+            raise KeyboardInterrupt from end
+        if stop.interrupted:
+            raise Interrupted(f"stopped at step {trainer.global_step}")
+        run = load_run(out)
+        metrics = score(run, "test", frames=out / "frames.npz")
+        save_json(out / "metrics.json", metrics | {"seconds": module.seconds})
     return run
+
+
+@contextmanager
+def _written(out: Path) -> Iterator[None]:
+    """Say of a run that can be written no more what is left of it."""
+    try:
+        yield
+    except OSError as error:
+        try:
+            newest, content = read_newest(out / "checkpoints")
+            left = (
+                f"{newest.name} of step {content['seqmdn']['steps']} is whole, make room and go on "
+                f"by: seqmdn fit --resume {out}"
+            )
+        except (OSError, ValueError):
+            left = "there is no checkpoint yet: make room and begin again, or choose another --out"
+        reason = (error.strerror or str(error)).lower()
+        raise OSError(f"{out}: {reason}; {left}") from error
 
 
 def _begin_with(source: Path, model: DensityModel, data: SequenceDataModule) -> dict[str, Any]:

@@ -5,6 +5,7 @@ import shutil
 import signal
 import subprocess
 import sys
+import warnings
 from collections.abc import Callable
 from pathlib import Path
 
@@ -174,9 +175,12 @@ def test_a_run_that_cannot_be_gone_on_with(
     assert "holds a run already" in message and f"seqmdn fit --resume {run}" in message
     wider = "--model.init_args.backbone.init_args.hidden=9"
     assert "holds the weights of another model" in refused("fit", "--resume", run, wider)
-    (run / "checkpoints" / "last.ckpt").write_bytes(b"PK")
+    kept = [run / "checkpoints" / name for name in ("last.ckpt", "previous.ckpt")]
+    for path in kept:
+        path.write_bytes(b"PK")
     assert "damaged or no checkpoint" in refused("fit", "--resume", run)
-    (run / "checkpoints" / "last.ckpt").unlink()
+    for path in kept:
+        path.unlink()
     assert "there is no checkpoint" in refused("fit", "--resume", run)
 
 
@@ -231,3 +235,18 @@ def test_ctrl_c_in_a_training(recipe: Path, tmp_path: Path) -> None:
     assert not hidden_files(run) and not (run / "metrics.json").exists()
     main(["fit", "--resume", str(run), f"--trainer.max_steps={stopped + 3}"])
     assert checkpoint(run)["global_step"] == stopped + 3
+
+
+def test_a_fallback_is_told(small_run: Path, tmp_path: Path) -> None:
+    run = Path(shutil.copytree(small_run, tmp_path / "run"))
+    last = run / "checkpoints" / "last.ckpt"
+    last.write_bytes(b"PK")
+    with pytest.warns(UserWarning, match="damaged") as warned:
+        main(["fit", "--resume", str(run)])
+    message = (
+        f"{last} is damaged: going on from the one before it, {last.with_name('previous.ckpt')}, "
+        "of step 8"
+    )
+    assert [str(each.message) for each in warned] == [message]
+    # As it is told: without the place in the code.
+    assert warnings.formatwarning(message, UserWarning, "a.py", 1) == f"seqmdn: {message}\n"

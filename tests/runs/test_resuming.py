@@ -200,8 +200,9 @@ def test_another_store_is_not_gone_on_with(tmp_path: Path) -> None:
 
 def test_a_damaged_checkpoint_is_not_gone_on_from(small_run: Path, tmp_path: Path) -> None:
     run = Path(shutil.copytree(small_run, tmp_path / "run"))
-    last = run / "checkpoints" / "last.ckpt"
-    last.write_bytes(last.read_bytes()[:5000])
+    for name in ("last.ckpt", "previous.ckpt"):
+        kept = run / "checkpoints" / name
+        kept.write_bytes(kept.read_bytes()[:5000])
     config = (run / "config.yaml").read_bytes()
     with pytest.raises(ValueError, match="is damaged or no checkpoint of seqmdn"):
         train(small_run.parent / "recipe", run, "--seed", "1", resume=True)

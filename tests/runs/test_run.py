@@ -20,6 +20,7 @@ def test_a_run_is_its_files(small_run: Path) -> None:
         "checkpoints",
         "checkpoints/best.ckpt",
         "checkpoints/last.ckpt",
+        "checkpoints/previous.ckpt",
         "logs",
         "logs/version_0",
         "logs/version_0/metrics.csv",
