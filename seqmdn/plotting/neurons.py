@@ -20,6 +20,7 @@ _NAMED = 6  # components that have a colour and a name, as many as there are col
 _ACROSS = 4  # panels of curves beside each other
 _IMAGES_ACROSS = 8
 _POINTS = 400
+_SMALL = 5  # times that a mixture is as high as the highest of its components
 
 
 def save_neurons(
@@ -39,7 +40,8 @@ def save_neurons(
 
     A neuron reads the curve of component k at its own input, z = x_k; the mixture is what it says
     where all inputs are z. The components of the largest weights have colours, the others are grey.
-    With inputs that were seen, a point on each coloured curve says where it was read.
+    With inputs that were seen, a point on each coloured curve says where it was read. Components
+    that are all small beside the mixture are drawn so many times as high as the legend says.
 
     Args:
         path: The file, .png or .svg. A file of that name is replaced when the new one is complete,
@@ -147,6 +149,9 @@ def _draw(
     low, high = (mu - 3 * sigma)[heavy].min(), (mu + 3 * sigma)[heavy].max()
     z = np.linspace(low, high, _POINTS)
     curves = pi * np.exp(-0.5 * ((z[:, None] - mu) / sigma) ** 2) / (sigma * math.sqrt(2 * math.pi))
+    mixture = curves.sum(1)
+    times = _magnified(float(mixture.max() / curves.max()))
+    curves = times * curves
     for k in order[_NAMED:]:
         axes.plot(z, curves[:, k], color=GIVEN, linewidth=0.6, alpha=0.6)
     for place, k in enumerate(order[:_NAMED]):
@@ -154,6 +159,22 @@ def _draw(
         if seen is not None and low <= seen[k] <= high:
             height = np.interp(seen[k], z, curves[:, k])
             axes.plot(seen[k], height, "o", color=colour(place), markersize=3.5)
-    axes.plot(z, curves.sum(1), color=INK, linewidth=1.6)
+    axes.plot(z, mixture, color=INK, linewidth=1.6)
     axes.set(xlim=(low, high), ylim=(0, None), yticks=[])
-    axes.legend(frameon=False, fontsize=6.5, loc="upper right", handlelength=1.0)
+    title = None if times == 1 else f"{times} times"
+    axes.legend(
+        title=title,
+        title_fontsize=6.5,
+        frameon=False,
+        fontsize=6.5,
+        loc="upper right",
+        handlelength=1.0,
+    )
+
+
+def _magnified(ratio: float) -> int:
+    """Return a round number by which curves fit below one that is so many times as high."""
+    if ratio < _SMALL:
+        return 1
+    ten = 10 ** int(math.log10(ratio))
+    return max(number * ten for number in (1, 2, 5) if number * ten <= ratio)

@@ -64,6 +64,18 @@ def test_a_far_component_without_weight_does_not_squeeze_the_others(
     assert figures[0].axes[0].get_xlim() == (-3, 4)
 
 
+def test_many_small_components_are_magnified(tmp_path: Path, figures: list[Figure]) -> None:
+    count = 500
+    weights, means = np.full((1, count), 1 / count), RNG.normal(size=(1, count))
+    save_neurons(tmp_path / "a.png", weights, means, np.ones((1, count)), ["a"])
+    axes = figures[0].axes[0]
+    mixture = np.max(axes.lines[-1].get_ydata())
+    largest = max(np.max(line.get_ydata()) for line in axes.lines[:-1])
+    times = int(axes.get_legend().get_title().get_text().removesuffix(" times"))
+    assert times == 200 and 0.3 * mixture < largest <= mixture
+    np.testing.assert_allclose(largest, times / count * norm.pdf(0), rtol=1e-3)
+
+
 def test_images_are_the_shares(tmp_path: Path, figures: list[Figure]) -> None:
     shares = RNG.dirichlet(np.ones(12), size=10)
     save_responses(tmp_path / "a.png", shares, 3, 4)

@@ -39,7 +39,8 @@ def trained(tmp_path_factory: pytest.TempPathFactory) -> Path:
     base["trainer"] |= {"max_steps": 2, "val_check_interval": 2}
     (recipe / "base.yaml").write_text(yaml.safe_dump(base))
     for model in ("ugmm", "ugmm_plain", "feedforward"):
-        text = (ROOT / f"recipes/ugmm/mnist/{model}.yaml").read_text()
+        where = "mnist_plain" if model == "ugmm_plain" else "mnist"
+        text = (ROOT / f"recipes/ugmm/{where}/{model}.yaml").read_text()
         (recipe / f"{model}.yaml").write_text(text)
         train(recipe, folder / model, model=model)
     return folder
