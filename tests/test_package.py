@@ -26,7 +26,7 @@ FLOORS = [
     "compare",
     "comparison",
     "report",
-    "export",
+    "drawings",
     "worlds",
     "environments",
     "runs",
