@@ -64,7 +64,7 @@ def save_graph(step: Step, path: Path, metadata: Mapping[str, str]) -> None:
         except Exception as error:  # the libraries' own, of many kinds
             raise ExportError(
                 f"torch makes no graph of this model: {_cause(error)}; export it as safetensors "
-                "(--to safetensors), or use a head and a flow of the table in docs/export.md"
+                "(--to safetensors), or use a head and a flow of the table in examples/README.md"
             ) from error
         model = program.model
         _strip(model)

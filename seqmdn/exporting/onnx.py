@@ -85,7 +85,7 @@ def describe_step(run: Run, step: Step) -> dict[str, str]:
         "unit": data.store.unit,
         "transform": {
             "name": type(model.transform).__name__,
-            **{name: value.tolist() for name, value in model.transform.named_buffers()},
+            **{name: value.tolist() for name, value in model.transform.state_dict().items()},
         },
         "data_noise": "none" if data.noise is None else type(data.noise).__name__,
         "state": {
@@ -98,7 +98,8 @@ def describe_step(run: Run, step: Step) -> dict[str, str]:
     alphabet = getattr(model.backbone, "alphabet", None)
     if alphabet is not None:
         found["alphabet"] = alphabet
-    if getattr(model.head, "last", None) is not None and "ended" in step.outputs:
+    last: Any = getattr(model.head, "last", None)
+    if last is not None and last(model.start) is not None:  # a stroke's bit ends no sequence
         found["end"] = len(found["features"]) - 1
     return {
         name: value if isinstance(value, str) else json.dumps(value)

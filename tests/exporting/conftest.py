@@ -11,7 +11,7 @@ from seqmdn.backbones import LSTMBackbone
 from seqmdn.data import Logit
 from seqmdn.exporting import OUTPUTS, Step
 from seqmdn.exporting.graph import save_graph
-from seqmdn.flows import SplineCoupling
+from seqmdn.flows import AffineCoupling
 from seqmdn.heads import FlowMixtureHead
 from seqmdn.models import SequenceModel
 from tests.contracts.modules import perturbed
@@ -27,10 +27,10 @@ def flow_step() -> Step:
         backbone=partial(LSTMBackbone, hidden=16),
         head=partial(
             FlowMixtureHead,
-            components=3,
+            components=2,
             covariance="lowrank",
-            rank=2,
-            flow=partial(SplineCoupling, transforms=2, hidden=8, layers=2),
+            rank=1,
+            flow=partial(AffineCoupling, transforms=2, hidden=8, layers=2),
             conditional=True,
         ),
         transform=partial(Logit, low=-0.2, high=17.2),

@@ -3,7 +3,6 @@
 from pathlib import Path
 from typing import Any
 
-import numpy as np
 import onnxruntime
 import torch
 from torch import Tensor
@@ -67,7 +66,3 @@ def worst(found: dict[str, Tensor], expected: dict[str, Tensor]) -> float:
 def levels(shape: tuple[int, ...]) -> Tensor:
     """Pixels of 17 levels, spread over their cells."""
     return torch.rand(shape) * 17
-
-
-def finite(values: Tensor) -> bool:
-    return bool(np.isfinite(values.numpy()).all())
