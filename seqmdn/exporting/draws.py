@@ -166,11 +166,13 @@ def _(density: Bits) -> Noise:
 @draw.register
 def _(density: Bits, uniform: Tensor, normal: Tensor) -> Tensor:
     drawn: list[Tensor] = []
+    couplings = density.couplings
     place = 0
     for e, logit in enumerate(density.logits.unbind(-1)):
-        for before in drawn if density.couplings is not None else ():
-            logit = logit + density.couplings[:, place] * before
-            place += 1
+        if couplings is not None:
+            for before in drawn:
+                logit = logit + couplings[:, place] * before
+                place += 1
         drawn.append((uniform[:, e] < logit.sigmoid()).to(logit.dtype))
     return torch.stack(drawn, dim=-1)
 
