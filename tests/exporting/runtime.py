@@ -30,7 +30,7 @@ def eager(step: Step, given: dict[str, Tensor]) -> dict[str, Tensor]:
     """What the step itself gives."""
     with torch.no_grad():
         found = step(*(given[name] for name in step.inputs))
-    return dict(zip(step.outputs, found, strict=True))
+    return {name: each.detach() for name, each in zip(step.outputs, found, strict=True)}
 
 
 def random_inputs(step: Step, batch: int, frames: Any = None) -> dict[str, Tensor]:
