@@ -12,6 +12,7 @@ from lightning.pytorch.plugins import TorchCheckpointIO
 
 from seqmdn.files import written_whole
 from seqmdn.models import DensityModel
+from seqmdn.weight_files import ENDING, read_weights
 
 __all__ = [
     "FORMAT",
@@ -115,10 +116,10 @@ def read_newest(folder: Path) -> tuple[Path, dict[str, Any]]:
 
 
 def read_checkpoint(path: Path) -> dict[str, Any]:
-    """Read a checkpoint with ``weights_only=True``.
+    """Read a checkpoint with ``weights_only=True``, or what was exported as safetensors.
 
     Args:
-        path: The file.
+        path: The file; one that ends in ``.safetensors`` holds no optimiser and no loops.
 
     Returns:
         Lightning's content: ``state_dict``, optimiser, loops; and under ``"seqmdn"`` what is needed
@@ -134,8 +135,11 @@ def read_checkpoint(path: Path) -> dict[str, Any]:
         _check_sums(path)
         with warnings.catch_warnings():  # of files of other programs
             warnings.simplefilter("ignore")
-            content = torch.load(path, map_location="cpu", weights_only=True)
-    except PermissionError:
+            if path.suffix == ENDING:
+                content = read_weights(path)
+            else:
+                content = torch.load(path, map_location="cpu", weights_only=True)
+    except (PermissionError, ImportError):
         raise
     except Exception as error:
         # Damaged bytes make torch raise anything, and say that the file can be loaded all the same

@@ -116,6 +116,17 @@ class WindowBackbone(Backbone):
 
     def begin(self, text: Tensor) -> State:
         found = text.unsqueeze(-1) == self.codes  # (B, U, A)
+        if not torch.compiler.is_exporting():  # a graph can refuse nothing
+            self._check_text(text, found)
+        of = self.window.weight
+        batch = text.shape[0]
+        layers = of.new_zeros(batch, 1 + len(self.above), self.hidden)
+        # The first thing that is looked at is the first character.
+        window = found[:, 0].to(of.dtype)
+        place = of.new_zeros(batch, self.windows)
+        return tuple(_State(layers, layers, place, window, found.to(of.dtype)))
+
+    def _check_text(self, text: Tensor, found: Tensor) -> None:
         unknown = (text != 0) & ~found.any(-1)
         if bool(unknown.any()):
             characters = decode(text[unknown].unique().unsqueeze(0))[0]
@@ -128,13 +139,6 @@ class WindowBackbone(Backbone):
                 f"expected texts (B, U) of one character or more, found shape {tuple(text.shape)}"
                 + (" with an empty text" if text.ndim == 2 else "")
             )
-        of = self.window.weight
-        batch = len(text)
-        layers = of.new_zeros(batch, 1 + len(self.above), self.hidden)
-        # The first thing that is looked at is the first character.
-        window = found[:, 0].to(of.dtype)
-        place = of.new_zeros(batch, self.windows)
-        return tuple(_State(layers, layers, place, window, found.to(of.dtype)))
 
     def forward(self, x: Tensor, state: State | None = None) -> tuple[Tensor, State]:
         h, state, _ = self._run(x, state)
@@ -152,7 +156,7 @@ class WindowBackbone(Backbone):
     def _run(self, x: Tensor, state: State | None) -> tuple[Tensor, State, list[Tensor]]:
         """Run over x, and return what the window shows at each step, (B, U), as well."""
         self._check_inputs(x)
-        before = self._checked(state, len(x))
+        before = self._checked(state, x.shape[0])
         places = self._places(before.text.shape[1])
         h, c = before.hidden[:, 0], before.cell[:, 0]
         place, window = before.place, before.window
@@ -183,7 +187,7 @@ class WindowBackbone(Backbone):
         return torch.cat(outputs, dim=-1), tuple(after), shown
 
     def finished(self, state: State) -> Tensor:
-        now = self._checked(state, len(state[0]))
+        now = self._checked(state, state[0].shape[0])
         text = now.text
         lengths = text.sum((1, 2)).long()  # (B,)
         alpha, beta, _ = self.window(now.hidden[:, 0]).chunk(3, dim=-1)

@@ -10,6 +10,7 @@ import seqmdn
 from seqmdn.cli.compare import compare_command
 from seqmdn.cli.encode import encode_command
 from seqmdn.cli.evaluate import evaluate_command
+from seqmdn.cli.export import export_command
 from seqmdn.cli.fit import fit_command
 from seqmdn.cli.report import report_command
 from seqmdn.cli.sample import sample_command
@@ -26,6 +27,7 @@ HELP = """usage: seqmdn COMMAND ...
   report RUN          write a page that says whether a trained model can be believed
   sample RUN          draw sequences from a trained model
   encode RUN          write what a trained autoencoder sees of a store of frames
+  export RUN          write a trained model as ONNX or safetensors, for use elsewhere
 
 `seqmdn COMMAND --help` says more. --debug shows where in the code an error arose."""
 
@@ -42,6 +44,7 @@ def main(arguments: Sequence[str] | None = None) -> None:
         "report": report_command,
         "sample": sample_command,
         "encode": encode_command,
+        "export": export_command,
     }
     if words[:1] in ([], ["--help"], ["-h"]):
         print(HELP)

@@ -11,7 +11,7 @@ from seqmdn.cli.show import SHOWN, show_frames
 from seqmdn.cli.words import command_parser, counting
 from seqmdn.data import decode
 from seqmdn.data.sound import PAUSE, save_sound, sound_form
-from seqmdn.export import (
+from seqmdn.drawings import (
     SOUND,
     check_ending,
     save_sequences,

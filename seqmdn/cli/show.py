@@ -2,7 +2,7 @@
 
 import argparse
 
-from seqmdn.export import save_single_frames
+from seqmdn.drawings import save_single_frames
 from seqmdn.plotting import (
     check_ending,
     save_completions,

@@ -5,8 +5,8 @@ from __future__ import annotations
 __all__ = ["Chain", "Identity", "Logit", "Standardise", "Transform"]
 
 from abc import ABC, abstractmethod
-from collections.abc import Callable, Sequence
-from typing import Self, cast
+from collections.abc import Callable, Mapping, Sequence
+from typing import Any, Self, cast
 
 import torch
 from torch import Tensor, nn
@@ -184,6 +184,7 @@ class Logit(Transform):
 
     low: Tensor  # (D,)
     high: Tensor  # (D,)
+    ends: Tensor  # (2, D)
 
     def __init__(
         self, features: int, low: float | Sequence[float] = 0.0, high: float | Sequence[float] = 1.0
@@ -199,6 +200,8 @@ class Logit(Transform):
             self.register_buffer(name, tensor.expand(features).clone())
         if not (self.low < self.high).all():
             raise ValueError(f"Logit expected low below high, found low {low} and high {high}")
+        # The first and the last number between the borders, in the borders' precision.
+        self.register_buffer("ends", _ends(self.low, self.high), persistent=False)
         self.standardise = Standardise(features)
 
     def fit(self, values: Tensor, observed: Tensor | None = None) -> Self:
@@ -220,8 +223,13 @@ class Logit(Transform):
         y = torch.where(
             s < 0, self.low + width * torch.sigmoid(s), self.high - width * torch.sigmoid(-s)
         )
-        low, high = self.low.to(y.dtype), self.high.to(y.dtype)
-        return y.clamp(torch.nextafter(low, high), torch.nextafter(high, low))
+        if torch.compiler.is_exporting():  # ONNX knows no next number, but these
+            return y.clamp(*self.ends)
+        return y.clamp(*_ends(self.low.to(y.dtype), self.high.to(y.dtype)))
+
+    def _load_from_state_dict(self, state_dict: Mapping[str, Any], prefix: str, *rest: Any) -> None:
+        super()._load_from_state_dict(state_dict, prefix, *rest)
+        self.ends = _ends(self.low, self.high)  # a checkpoint brings its own borders
 
     def extra_repr(self) -> str:
         return f"features={len(self.low)}, low={_short(self.low)}, high={_short(self.high)}"
@@ -232,7 +240,8 @@ class Logit(Transform):
         if observed is not None:
             y = y.where(observed, 0.5 * (self.low + self.high).to(y.dtype))
         inside = (y > self.low) & (y < self.high)
-        if not inside.all():
+        # A graph can refuse nothing: beyond a border the logarithm is NaN there.
+        if not torch.compiler.is_exporting() and not inside.all():
             self._refuse(y, inside)
         above, below = (y - self.low).log(), (self.high - y).log()
         slope = (self.high - self.low).log() - above - below
@@ -318,6 +327,10 @@ def _check_frames(
             f"{frame}, feature {feature}: mend the data"
         )
     return observed
+
+
+def _ends(low: Tensor, high: Tensor) -> Tensor:  # (D,), (D,) -> (2, D)
+    return torch.stack((torch.nextafter(low, high), torch.nextafter(high, low)))
 
 
 def _short(border: Tensor) -> str:

@@ -100,6 +100,8 @@ def mixture_log_prob(
         tensor(-1.4852)
     """
     tensors = (log_weights, loc, diagonal, factor, value)
+    if torch.compiler.is_exporting():  # blocks are of a number of frames that a graph leaves open
+        return _plain(*tensors)
     components, features, rank = log_weights.shape[-1], value.shape[-1], factor.shape[-1]
     events = (
         (components,),

@@ -49,7 +49,8 @@ class Product(OpenDistribution):
     def __init__(self, parts: Sequence[Distribution], validate_args: bool | None = None) -> None:
         self.parts: list[Any] = list(parts)
         batches = [tuple(part.batch_shape) for part in self.parts]
-        if not batches or len(set(batches)) > 1:
+        # Compared, as the sizes of a graph that is exported have no hash.
+        if not batches or any(batch != batches[0] for batch in batches):
             raise ValueError(f"expected one batch shape of one part or more; found {batches}.")
         features = sum(self.sizes)
         super().__init__(Size(batches[0]), Size([features]), validate_args=validate_args)

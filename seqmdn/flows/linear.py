@@ -4,6 +4,7 @@ import torch
 from torch import Tensor, nn
 from torch.distributions import Transform
 
+from seqmdn import linalg
 from seqmdn.flows.flow import Flow, VectorTransform, require_sizes
 
 __all__ = ["LULinear"]
@@ -87,5 +88,5 @@ class _LUTransform(VectorTransform):
         return self._solve(centred.unsqueeze(-1)).squeeze(-1)
 
     def _solve(self, columns: Tensor) -> Tensor:  # (*batch, D, N)
-        half = torch.linalg.solve_triangular(self.lower, columns, upper=False, unitriangular=True)
-        return torch.linalg.solve_triangular(self.upper, half, upper=True)
+        half = linalg.solve_triangular(self.lower, columns, upper=False, unitriangular=True)
+        return linalg.solve_triangular(self.upper, half, upper=True)

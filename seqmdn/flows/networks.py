@@ -58,7 +58,8 @@ class Parameters:
         """
         count = frames[0].shape[-1]
         given = self._given(lead)
-        if count <= BLOCK:
+        # A graph leaves the number of frames open, and with it that of the blocks.
+        if torch.compiler.is_exporting() or count <= BLOCK:
             return list(apply(given, *frames))
         parts = [given] * -(-count // BLOCK) if given.shape[1] == 1 else given.split(BLOCK, dim=1)
         blocks = zip(parts, *(tensor.split(BLOCK, dim=-1) for tensor in frames), strict=True)

@@ -5,6 +5,7 @@ from torch import Tensor, nn
 from torch.distributions import Transform
 from torch.nn import functional as F
 
+from seqmdn import linalg
 from seqmdn.flows.flow import Flow, VectorTransform, require_sizes
 
 __all__ = ["LinearPrediction", "predictor"]
@@ -158,4 +159,4 @@ class _Prediction(VectorTransform):
 
 
 def _solve(matrix: Tensor, columns: Tensor) -> Tensor:  # (*batch, D, N)
-    return torch.linalg.solve_triangular(matrix, columns, upper=False, unitriangular=True)
+    return linalg.solve_triangular(matrix, columns, upper=False, unitriangular=True)

@@ -23,6 +23,7 @@ from seqmdn.linalg.lowrank import (
     solve,
     solve_factor,
 )
+from seqmdn.linalg.triangular import solve_triangular
 
 __all__ = [
     "UNROLLED_RANK",
@@ -40,5 +41,6 @@ __all__ = [
     "solve",
     "solve_factor",
     "solve_lower",
+    "solve_triangular",
     "widen",
 ]

@@ -6,11 +6,13 @@ import torch
 from torch import Tensor
 
 from seqmdn.linalg.arithmetic import doubled, full_precision
+from seqmdn.linalg.triangular import solve_triangular
 
 __all__ = ["UNROLLED_RANK", "capacitance_cholesky", "capacitance_solve", "solve_lower"]
 
 # Up to this rank, arithmetic on whole columns replaces one LAPACK and BLAS call per matrix of the
 # batch: on a CPU a log-determinant, with its gradient, is three times faster at R = 2, even at 8.
+# Graphs of ONNX know no LAPACK: what is exported is unrolled at any rank.
 UNROLLED_RANK = 8
 
 
@@ -26,7 +28,7 @@ def capacitance_cholesky(
         tensor([[2.]])
     """
     rank = factor.shape[-1]
-    if rank <= UNROLLED_RANK:
+    if rank <= UNROLLED_RANK or torch.compiler.is_exporting():
         return _assemble(_unrolled_cholesky(diagonal, factor))
     # In float32, C would lose its identity beside a large V, and its Cholesky factor with it.
     scaled = doubled(factor * diagonal.rsqrt().unsqueeze(-1))  # (*batch, D, R)
@@ -67,9 +69,7 @@ def solve_lower(
     """
     rank = lower.shape[-1]
     if rank > UNROLLED_RANK:
-        if transpose:
-            return torch.linalg.solve_triangular(lower.mT, right, upper=True)
-        return torch.linalg.solve_triangular(lower, right, upper=False)
+        return solve_triangular(lower.mT if transpose else lower, right, upper=transpose)
     matrix = lower.mT if transpose else lower
     rows = right.unbind(-2)
     solved: dict[int, Tensor] = {}

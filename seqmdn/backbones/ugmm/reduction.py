@@ -87,6 +87,8 @@ def reduced_log_density(
         >>> reduced_log_density(torch.tensor([[3.0]]), one, one, 0 * one)
         tensor([[-2.]])
     """
+    if torch.compiler.is_exporting():  # blocks are of a number of rows that a graph leaves open
+        return plain_log_density(x, mean, inverse_scale, log_coefficient)
     rows = x.reshape(-1, x.shape[-1])
     y: Tensor = _LogDensity.apply(rows, mean, inverse_scale, log_coefficient)
     return y.view(*x.shape[:-1], len(mean))

@@ -11,9 +11,9 @@ import soundfile
 import torch
 from PIL import Image
 
-from seqmdn import export
+from seqmdn import drawings
 from seqmdn.data import Batch, Store
-from seqmdn.export import save_sequences
+from seqmdn.drawings import save_sequences
 from seqmdn.files import written_whole
 from seqmdn.plotting import save_samples
 from seqmdn.plotting.page import GIVEN, INK, PEN
@@ -147,7 +147,7 @@ def test_pictures_show_drawn_sequences_below_real_ones(
         assert attributes == store.attributes
         shown.append((values, lengths, real["reference"], real["reference_lengths"]))
 
-    monkeypatch.setattr(export, "save_samples", keep)
+    monkeypatch.setattr(drawings, "save_samples", keep)
     real = Batch(torch.randn(20, 5, 2), torch.arange(20) % 5 + 1)
     save_sequences(tmp_path / "a.png", drawn, real, store, best)
     wanted = (drawn.values, drawn.lengths, real.values[:16], real.lengths[:16])
@@ -180,7 +180,7 @@ def test_sound_is_shown_with_its_spectrogram(
     ) -> None:
         shown.append((spectrogram, more))
 
-    monkeypatch.setattr(export, "save_sounds", keep)
+    monkeypatch.setattr(drawings, "save_sounds", keep)
     look = {"kind": "audio", "full_scale": 4.0}
     audio = Store(write_store(tmp_path / "a.h5", sample_rate=8000, attributes=look))
     given = drawn._replace(start=torch.tensor([2, 0, 1]))
