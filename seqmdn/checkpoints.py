@@ -132,12 +132,12 @@ def read_checkpoint(path: Path) -> dict[str, Any]:
     if not path.is_file():
         raise FileNotFoundError(f"there is no checkpoint {path}: train one by `seqmdn fit`")
     try:
-        _check_sums(path)
         with warnings.catch_warnings():  # of files of other programs
             warnings.simplefilter("ignore")
             if path.suffix == ENDING:
                 content = read_weights(path)
             else:
+                _check_sums(path)
                 content = torch.load(path, map_location="cpu", weights_only=True)
     except (PermissionError, ImportError):
         raise
