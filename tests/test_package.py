@@ -51,6 +51,7 @@ FLOORS = [
     "data",
     "plotting",
     "files",
+    "reading",
 ]
 
 
