@@ -4,14 +4,16 @@ from __future__ import annotations
 
 __all__ = ["read_matrix"]
 
-import zlib
+import struct
 from pathlib import Path
 
 import numpy as np
 from numpy.typing import NDArray
 
-# What its reader raises where a damaged byte leads it.
-_DAMAGED = (ValueError, TypeError, KeyError, OSError, NotImplementedError)
+from seqmdn.reading import inflate
+
+_HEADER = 128  # bytes
+_COMPRESSED = 15  # the type of a variable that is a zlib stream
 
 
 def read_matrix(path: Path, name: str) -> NDArray[np.float64]:  # (rows, columns)
@@ -24,16 +26,19 @@ def read_matrix(path: Path, name: str) -> NDArray[np.float64]:  # (rows, columns
     """
     try:
         from scipy import io
-        from scipy.io.matlab import MatReadError
     except ModuleNotFoundError as error:
         raise ModuleNotFoundError(
             "MATLAB files are read with scipy, which is not installed: pip install "
             "'seqmdn[sklearn]'"
         ) from error
     try:
+        _check_size(path)
         found = io.loadmat(path, variable_names=[name])
         there = [each for each, _, _ in io.whosmat(path)]
-    except (MatReadError, zlib.error, *_DAMAGED) as error:
+    except Exception as error:  # whatever a damaged byte leads its reader to
+        of_the_file = isinstance(error, OSError) and error.filename is not None
+        if of_the_file or str(error).startswith(str(path)):
+            raise
         raise ValueError(
             f"{path}: expected a whole MATLAB file of version 7 or before, found one that is cut "
             f"off or holds something else ({error}): download it again, or save it with -v7"
@@ -47,3 +52,19 @@ def read_matrix(path: Path, name: str) -> NDArray[np.float64]:  # (rows, columns
     if not isinstance(matrix, np.ndarray) or matrix.dtype.kind not in "iuf" or matrix.ndim != 2:
         raise ValueError(f"{path}: expected a matrix {name!r} of real numbers, found another kind")
     return matrix.astype(np.float64)
+
+
+def _check_size(path: Path) -> None:
+    """Refuses a file of version 5 or later with a variable that becomes too large, once unpacked.
+
+    Behind its header it has variables, each with a type and a number of bytes. Its reader believes
+    what stands in a compressed one.
+    """
+    content = path.read_bytes()
+    order = ">" if content[126:128] == b"MI" else "<"
+    place = _HEADER
+    while content[126:128] in (b"MI", b"IM") and place + 8 <= len(content):
+        kind, size = struct.unpack_from(f"{order}II", content, place)
+        if kind == _COMPRESSED:
+            inflate(content[place + 8 : place + 8 + size], str(path))
+        place += 8 + size
