@@ -11,7 +11,7 @@ from typing import NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
-from seqmdn.reading import gunzip
+from seqmdn.reading import LARGEST_STREAM, gunzip
 
 _BYTES = 0x08  # the code of unsigned bytes
 _CODES = {0x09: "int8", 0x0B: "int16", 0x0C: "int32", 0x0D: "float32", 0x0E: "float64"}
@@ -55,7 +55,7 @@ def read_bytes(path: Path) -> bytes:
     content = path.read_bytes()
     if content[:2] != b"\x1f\x8b":
         return content
-    return gunzip(content, str(path))
+    return gunzip(content, str(path), LARGEST_STREAM)
 
 
 def read_idx(path: Path, shape: tuple[int, ...] = ()) -> Idx:

@@ -10,7 +10,7 @@ from pathlib import Path
 import numpy as np
 from numpy.typing import NDArray
 
-from seqmdn.reading import inflate
+from seqmdn.reading import LARGEST_STREAM, inflate
 
 _HEADER = 128  # bytes
 _COMPRESSED = 15  # the type of a variable that is a zlib stream
@@ -66,5 +66,5 @@ def _check_size(path: Path) -> None:
     while content[126:128] in (b"MI", b"IM") and place + 8 <= len(content):
         kind, size = struct.unpack_from(f"{order}II", content, place)
         if kind == _COMPRESSED:
-            inflate(content[place + 8 : place + 8 + size], str(path))
+            inflate(content[place + 8 : place + 8 + size], str(path), LARGEST_STREAM)
         place += 8 + size

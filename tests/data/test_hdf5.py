@@ -110,7 +110,7 @@ def test_a_view_of_what_is_no_store_shows_nothing(tmp_path: Path) -> None:
     (tmp_path / "other.h5").write_text("root:x:0:0:root\n" * 100)
     with h5py.File(path, "r+") as file:
         view_of("other.h5")(file, tmp_path)
-    with Store(path) as store, pytest.raises(ValueError, match=r"walks\.h5: sequence 0"):
+    with Store(path) as store, pytest.raises(ValueError, match=r"walks\.h5: expected to read"):
         store.read(0)
 
 
