@@ -14,7 +14,13 @@ from seqmdn.reading.archives import (
     read_member,
     read_npz,
 )
-from seqmdn.reading.documents import LARGEST_DOCUMENT, parse_json, read_json, read_text
+from seqmdn.reading.documents import (
+    LARGEST_DOCUMENT,
+    parse_json,
+    read_json,
+    read_json_value,
+    read_text,
+)
 from seqmdn.reading.pickles import NameStandIn, PlainUnpickler
 from seqmdn.reading.tensors import read_tensors
 
@@ -29,6 +35,7 @@ __all__ = [
     "inflate",
     "parse_json",
     "read_json",
+    "read_json_value",
     "read_member",
     "read_npz",
     "read_tensors",

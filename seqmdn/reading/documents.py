@@ -5,7 +5,7 @@ import os
 from pathlib import Path
 from typing import Any
 
-__all__ = ["LARGEST_DOCUMENT", "parse_json", "read_json", "read_text"]
+__all__ = ["LARGEST_DOCUMENT", "parse_json", "read_json", "read_json_value", "read_text"]
 
 #: Bytes of a text that is read whole.
 LARGEST_DOCUMENT = 2**30
@@ -58,6 +58,24 @@ def read_json(path: str | os.PathLike[str], kind: type = object) -> Any:
             f"{str(content)[:40]!r}: give the file as it was written"
         )
     return content
+
+
+def read_json_value(path: str | os.PathLike[str], *keys: str) -> Any:
+    """Read one value of a JSON file, by the keys that lead to it from outside to inside.
+
+    Raises:
+        OSError: If it cannot be read.
+        ValueError: As of :func:`read_json`, or if there is no such value.
+    """
+    found = read_json(path, dict)
+    for key in keys:
+        if not isinstance(found, dict) or key not in found:
+            raise ValueError(
+                f"{path}: expected a value of {'.'.join(keys)}, found none: give the file as it "
+                "was written"
+            )
+        found = found[key]
+    return found
 
 
 def parse_json(text: str | bytes, where: str) -> Any:

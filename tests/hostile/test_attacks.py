@@ -113,6 +113,14 @@ def test_numbers_that_are_none_are_refused(tmp_path: Path, number: str) -> None:
         read_pen_file(tmp_path / "a.csv")
 
 
+def test_a_drawing_larger_than_any_canvas_is_refused(tmp_path: Path) -> None:
+    stroke = [[1e308, -1e308], [0, 9], [0, 1]]
+    drawing = {"key_id": "1", "word": "cat", "recognized": True, "drawing": [stroke]}
+    (tmp_path / "a.ndjson").write_text(json.dumps(drawing))
+    with pytest.raises(ValueError, match=r"a\.ndjson, line 1: .* of no canvas and no clock"):
+        prepare_quickdraw(tmp_path / "a.ndjson", tmp_path / "a.h5")
+
+
 def test_lists_in_lists_are_refused(tmp_path: Path) -> None:
     (tmp_path / "a.ndjson").write_text("[" * 100_000)
     with pytest.raises(ValueError, match=r"a\.ndjson, line 1: expected a drawing"):

@@ -5,7 +5,7 @@ from pathlib import Path
 
 import pytest
 
-from seqmdn.reading import documents, parse_json, read_json, read_text
+from seqmdn.reading import documents, parse_json, read_json, read_json_value, read_text
 
 
 def test_what_was_written_comes_back(tmp_path: Path) -> None:
@@ -50,6 +50,15 @@ def test_a_text_beyond_the_bound_is_not_read(
 def test_a_missing_file_is_missing(tmp_path: Path) -> None:
     with pytest.raises(FileNotFoundError):
         read_json(tmp_path / "a.json")
+
+
+def test_a_value_that_is_not_there_is_named(tmp_path: Path) -> None:
+    path = tmp_path / "a.json"
+    path.write_text('{"a": {"b": 3}, "c": []}')
+    assert read_json_value(path, "a", "b") == 3
+    for keys in (("b",), ("a", "c"), ("c", "d"), ("a", "b", "c")):
+        with pytest.raises(ValueError, match=rf"a\.json: expected a value of {'.'.join(keys)}"):
+            read_json_value(path, *keys)
 
 
 def test_a_line_is_named_by_its_place() -> None:
