@@ -9,7 +9,8 @@ import pytest
 from hypothesis import HealthCheck, Phase, given, settings
 from hypothesis import strategies as st
 
-from tests.hostile.doors import DOORS, Layer
+from tests.hostile.door import Layer
+from tests.hostile.doors import DOORS
 from tests.hostile.mutations import change, edits
 from tests.hostile.worker import Worker
 
