@@ -59,7 +59,10 @@ class _Reader:
                 f"{path}, line {error.lineno}: expected XML, found none "
                 f"({expat.ErrorString(error.code)}): mend the file or download it again"
             ) from error
-        except (LookupError, UnicodeError) as error:  # of an encoding that Python does not know
+        # Of an encoding that Python does not know, or that is none of single bytes.
+        except (LookupError, ValueError) as error:
+            if str(error).startswith(str(path)):
+                raise
             raise ValueError(
                 f"{path}: expected XML in UTF-8, found another encoding ({error}): convert it"
             ) from error
