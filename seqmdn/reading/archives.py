@@ -79,7 +79,7 @@ def gunzip(content: bytes, where: str, largest: int = LARGEST_STREAM) -> bytes:
     rest = content
     try:
         while rest:
-            rest = _unpack(rest, _GZIP, where, largest, whole)[0].lstrip(b"\0")
+            rest = _unpack(rest, _GZIP, where, largest, whole).lstrip(b"\0")
     except (EOFError, zlib.error) as error:
         raise ValueError(
             f"{where}: expected a whole gzip file, found {len(content)} bytes of a damaged one "
@@ -88,8 +88,8 @@ def gunzip(content: bytes, where: str, largest: int = LARGEST_STREAM) -> bytes:
     return whole.getvalue()
 
 
-def inflate(content: bytes, where: str, largest: int = LARGEST_STREAM) -> int:
-    """Count the bytes that a zlib stream becomes, without keeping them.
+def inflate(content: bytes, where: str, largest: int = LARGEST_STREAM) -> bytes:
+    """Unpack a zlib stream; what lies behind it is left.
 
     Raises:
         EOFError: If it is cut off.
@@ -97,10 +97,12 @@ def inflate(content: bytes, where: str, largest: int = LARGEST_STREAM) -> int:
         zlib.error: If it is damaged.
 
     Example:
-        >>> inflate(zlib.compress(bytes(100)), "a.mat")
-        100
+        >>> inflate(zlib.compress(b"abc"), "a.mat")
+        b'abc'
     """
-    return _unpack(content, zlib.MAX_WBITS, where, largest)[1]
+    whole = io.BytesIO()
+    _unpack(content, zlib.MAX_WBITS, where, largest, whole)
+    return whole.getvalue()
 
 
 def read_npz(path: str | os.PathLike[str], names: Sequence[str] = ()) -> dict[str, NDArray[Any]]:
@@ -142,23 +144,19 @@ def read_npz(path: str | os.PathLike[str], names: Sequence[str] = ()) -> dict[st
         ) from error
 
 
-def _unpack(
-    content: bytes, bits: int, where: str, largest: int, whole: io.BytesIO | None = None
-) -> tuple[bytes, int]:
-    """Unpack one stream; give what lies behind it, and how many bytes it has become."""
+def _unpack(content: bytes, bits: int, where: str, largest: int, whole: io.BytesIO) -> bytes:
+    """Unpack one stream onto what is there of the whole; give what lies behind it."""
     unpacking = zlib.decompressobj(bits)
-    rest, count = content, 0 if whole is None else whole.tell()
+    rest = content
     while not unpacking.eof:
         block = unpacking.decompress(rest, _BLOCK)
         rest = unpacking.unconsumed_tail
         if not block and not rest and not unpacking.eof:
             raise EOFError("it is cut off")
-        count += len(block)
-        if count > largest:
+        if whole.tell() + len(block) > largest:
             raise ValueError(
                 f"{where}: expected at most {largest} bytes once unpacked, found more: download it "
                 "again"
             )
-        if whole is not None:
-            whole.write(block)
-    return unpacking.unused_data, count
+        whole.write(block)
+    return unpacking.unused_data

@@ -20,7 +20,7 @@ def test_gzip_of_several_parts_comes_back() -> None:
     parts = [b"abc", bytes(3 * MEBIBYTE)]
     packed = b"".join(gzip.compress(part) for part in parts)
     assert gunzip(packed, "a.gz") == gunzip(packed + bytes(9), "a.gz") == b"".join(parts)
-    assert inflate(zlib.compress(parts[1]), "a") == len(parts[1])
+    assert inflate(zlib.compress(parts[1]) + b"more", "a") == parts[1]
 
 
 def test_a_gzip_bomb_is_left_at_the_bound() -> None:
