@@ -7,12 +7,12 @@ __all__ = ["NameStandIn", "PlainUnpickler"]
 
 # Python keeps its unpickler twice. That in C makes a table as long as the largest number by which a
 # pickle remembers something: a file of ten bytes takes gigabytes. This one keeps a dictionary.
-_Unpickler: Any = pickle._Unpickler  # type: ignore[attr-defined]
+_Unpickler: Any = pickle._Unpickler
 
 _WORDS = (str, bytes, int, float, type(None))
 
 
-class PlainUnpickler(_Unpickler):  # type: ignore[misc]
+class PlainUnpickler(_Unpickler):
     """Takes a pickle apart; what its names stand for is said by ``find_class`` of a subclass.
 
     Refused besides: a key of a dictionary that is no text or number, as hashing tuples of tuples
