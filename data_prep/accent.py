@@ -21,6 +21,7 @@ from __future__ import annotations
 __all__ = ["prepare"]
 
 import csv
+import io
 from functools import partial
 from pathlib import Path
 from typing import BinaryIO
@@ -29,6 +30,7 @@ from data_prep.recordings import SIZE, Source, run, write_recordings
 from data_prep.sources import find_files, folder_sha256, origin, require_file
 from data_prep.splits import split_percent
 from seqmdn.data.audio import AudioError
+from seqmdn.reading import read_text
 
 RATE = 16_000
 SHARES = (90, 5, 5)  # percent of the speakers
@@ -91,15 +93,17 @@ def main(arguments: list[str] | None = None) -> None:
 def _read(path: Path) -> tuple[dict[str, dict[str, str]], int]:
     """Gives the rows by the names of their recordings, and how many have none."""
     require_file(path, "the list of speakers")
-    with path.open(encoding="utf-8-sig", newline="") as file:
-        reader = csv.DictReader(file)
+    reader = csv.DictReader(io.StringIO(read_text(path, "utf-8-sig"), newline=""))
+    try:
         columns = reader.fieldnames or []
-        lacking = [column for column in COLUMNS if column not in columns]
-        if lacking:
-            raise ValueError(
-                f"{path}: expected columns {', '.join(COLUMNS)}, found {', '.join(columns)[:80]!r}"
-            )
         listed = list(reader)
+    except csv.Error as error:
+        raise ValueError(f"{path}: expected cells of text, found none ({error})") from error
+    lacking = [column for column in COLUMNS if column not in columns]
+    if lacking:
+        raise ValueError(
+            f"{path}: expected columns {', '.join(COLUMNS)}, found {', '.join(columns)[:80]!r}"
+        )
     rows: dict[str, dict[str, str]] = {}
     missing = 0
     for number, row in enumerate(listed, 2):

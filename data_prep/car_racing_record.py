@@ -23,7 +23,6 @@ from __future__ import annotations
 
 __all__ = ["prepare"]
 
-import json
 from pathlib import Path
 
 import numpy as np
@@ -42,6 +41,7 @@ from data_prep.splits import split_last
 from seqmdn.data import file_sha256
 from seqmdn.environments import ACTIONS
 from seqmdn.environments.frames import CHANNELS, SIZE
+from seqmdn.reading import read_json
 
 TEST, VALID = 4, 2
 GRASS = (102, 204, 102)
@@ -107,8 +107,8 @@ def main(arguments: list[str] | None = None) -> None:
 def _order(source: Path) -> list[str]:
     path = source / INDEX
     require_file(path, "the order of the recorded files", "give the folder that holds it")
+    index = read_json(path, dict)
     try:
-        index = json.loads(path.read_text("utf-8"))
         names = sorted(index, key=index.__getitem__)
     except (ValueError, TypeError, LookupError) as error:
         raise ValueError(

@@ -10,7 +10,6 @@ from __future__ import annotations
 __all__ = ["Episodes", "held_out"]
 
 import fcntl
-import json
 import os
 import shutil
 import time
@@ -23,6 +22,7 @@ from data_prep.sources import advance
 from data_prep.splits import split_last
 from seqmdn.data import Part, Store, join_parts, link_parts
 from seqmdn.files import save_json
+from seqmdn.reading import read_json
 
 _SETTINGS = "collection.json"
 _PAUSE = 10.0  # seconds between two renewals of the view
@@ -101,7 +101,7 @@ class Episodes:
             self._begin(held)
         self._held = self._hold()
         try:
-            self._check(json.loads((self.folder / _SETTINGS).read_text("utf-8")), self.folder)
+            self._check(read_json(self.folder / _SETTINGS, dict), self.folder)
             self._tidy()
             for path in sorted(self.folder.glob("[0-9]*.h5")):
                 self._parts[int(path.stem)] = Part.read(path)

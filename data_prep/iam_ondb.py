@@ -40,6 +40,7 @@ from data_prep.sources import command_line, folder_sha256, origin, require_file,
 from data_prep.strokes import PenSequence, write_strokes
 from data_prep.whiteboard import read_whiteboard
 from seqmdn.data import stroke_frames
+from seqmdn.reading import read_text
 
 TRAIN, VALID, TEST = ("trainset.txt",), ("testset_v.txt",), ("testset_f.txt",)
 REMEDY = "register for the database at its owner's, and unpack lineStrokes, ascii and the lists"
@@ -168,7 +169,7 @@ def _read_lists(source: Path, lists: dict[str, tuple[str, ...]]) -> dict[str, st
 
 def _read_texts(path: Path) -> list[str]:
     """Gives the lines of the section CSR, corrected by the owner; the first one is line -01."""
-    lines = [line.strip() for line in path.read_text("latin-1").splitlines()]
+    lines = [line.strip() for line in read_text(path, "latin-1").splitlines()]
     section = lines[lines.index("CSR:") + 1 :] if "CSR:" in lines else []
     while section and not section[0]:
         section.pop(0)

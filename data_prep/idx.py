@@ -4,14 +4,14 @@ from __future__ import annotations
 
 __all__ = ["Idx", "find_idx", "read_bytes", "read_idx"]
 
-import gzip
 import math
-import zlib
 from pathlib import Path
 from typing import NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
+
+from seqmdn.reading import LARGEST_STREAM, gunzip
 
 _BYTES = 0x08  # the code of unsigned bytes
 _CODES = {0x09: "int8", 0x0B: "int16", 0x0C: "int32", 0x0D: "float32", 0x0E: "float64"}
@@ -49,18 +49,13 @@ def read_bytes(path: Path) -> bytes:
     """Reads a file whole, uncompressed if it begins as gzip does, whatever its name.
 
     Raises:
-        ValueError: If it is compressed and not whole.
+        ValueError: If it is compressed and not whole, or would take more than
+            ``seqmdn.reading.LARGEST_STREAM`` bytes.
     """
     content = path.read_bytes()
     if content[:2] != b"\x1f\x8b":
         return content
-    try:
-        return gzip.decompress(content)
-    except (EOFError, zlib.error, gzip.BadGzipFile) as error:
-        raise ValueError(
-            f"{path}: expected a whole gzip file, found {len(content)} bytes of a damaged one "
-            f"({error}): download it again"
-        ) from error
+    return gunzip(content, str(path), LARGEST_STREAM)
 
 
 def read_idx(path: Path, shape: tuple[int, ...] = ()) -> Idx:

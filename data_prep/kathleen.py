@@ -14,7 +14,6 @@ from __future__ import annotations
 
 __all__ = ["prepare"]
 
-import json
 from functools import partial
 from pathlib import Path
 from typing import Any
@@ -22,6 +21,7 @@ from typing import Any
 from data_prep.recordings import SIZE, Source, run, write_recordings
 from data_prep.sources import folder_sha256, origin, require_file
 from seqmdn.data import SPLITS
+from seqmdn.reading import read_json
 
 RATE = 16_000
 LIST, FOLDER = "metadata.json", "flac16k"
@@ -73,10 +73,7 @@ def main(arguments: list[str] | None = None) -> None:
 
 def _read(path: Path) -> list[dict[str, Any]]:
     require_file(path, "the list of recordings")
-    try:
-        entries = json.loads(path.read_text(encoding="utf-8"))
-    except ValueError as error:
-        raise ValueError(f"{path}: expected JSON, found something else ({error})") from error
+    entries = read_json(path)
     if not isinstance(entries, list) or not entries:
         raise ValueError(f"{path}: expected a list of recordings, found {str(entries)[:40]!r}")
     kinds = {"file": str, "text": str, "split": str, "samples": int}

@@ -25,6 +25,7 @@ from pathlib import Path
 from data_prep.recordings import SIZE, Source, run, write_recordings
 from data_prep.sources import folder_sha256, origin, require_file
 from data_prep.splits import split_percent
+from seqmdn.reading import read_text
 
 RATE = 22_050
 SHARES = (90, 5, 5)  # percent
@@ -87,7 +88,7 @@ def _read(path: Path) -> dict[str, str]:
     """Gives the normalised text of each recording."""
     require_file(path, "the list of recordings")
     texts: dict[str, str] = {}
-    for number, line in enumerate(path.read_text(encoding="utf-8").strip().split("\n"), 1):
+    for number, line in enumerate(read_text(path).strip().split("\n"), 1):
         name, *said = (part.strip() for part in line.split("|"))
         # The third part is not there in some copies where it would be the second.
         text = said[-1] if said and said[-1] else said[0] if said else ""

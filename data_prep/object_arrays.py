@@ -16,12 +16,13 @@ import math
 import pickle
 import re
 from pathlib import Path
-from typing import Any, NoReturn
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
 from data_prep.sources import read_zip
+from seqmdn.reading import NameStandIn, PlainUnpickler
 
 _DTYPE = re.compile(r"[iuf][1248]|O8?")  # whole numbers, floats, and the array of arrays itself
 
@@ -117,32 +118,23 @@ def _read(content: bytes, where: str) -> list[NDArray[Any]]:
     return arrays
 
 
-class _Unpickler(pickle.Unpickler):
+class _Unpickler(PlainUnpickler):
     def find_class(self, module: str, name: str) -> Any:
-        if (module, name) not in _NAMES:
-            raise pickle.UnpicklingError(f"the name {module}.{name}")
-        return _NAMES[module, name]()
+        return (
+            _NAMES[module, name]() if (module, name) in _NAMES else super().find_class(module, name)
+        )
 
 
-class _Name:
-    """Stands for a name of NumPy. A pickle cannot change it."""
-
-    __slots__ = ()
-
-    def __setstate__(self, state: object) -> NoReturn:
-        raise pickle.UnpicklingError("a state for a name")
-
-
-class _Reconstruct(_Name):
+class _Reconstruct(NameStandIn):
     """Stands for the function that makes an array without data, (0,)."""
 
     def __call__(self, kind: object, shape: object, letter: object) -> _Pending:
-        if type(kind) is not _Name or shape != (0,):
+        if type(kind) is not NameStandIn or shape != (0,):
             raise pickle.UnpicklingError("an array of another kind")
         return _Pending()
 
 
-class _Encode(_Name):
+class _Encode(NameStandIn):
     """Stands for the function by which bytes are kept in pickles of protocol 2."""
 
     def __call__(self, text: object, encoding: object) -> bytes:
@@ -151,14 +143,14 @@ class _Encode(_Name):
         return text.encode("latin1")
 
 
-class _NoBytes(_Name):
+class _NoBytes(NameStandIn):
     """Stands for the class by which protocol 2 keeps the bytes of an empty array."""
 
     def __call__(self) -> bytes:
         return b""
 
 
-class _MakeDtype(_Name):
+class _MakeDtype(NameStandIn):
     """Stands for the class of types of numbers."""
 
     def __call__(self, code: object, *flags: object) -> _Dtype:
@@ -212,7 +204,7 @@ class _Pending:
 _NAMES = {
     ("numpy.core.multiarray", "_reconstruct"): _Reconstruct,
     ("numpy._core.multiarray", "_reconstruct"): _Reconstruct,
-    ("numpy", "ndarray"): _Name,
+    ("numpy", "ndarray"): NameStandIn,
     ("numpy", "dtype"): _MakeDtype,
     ("_codecs", "encode"): _Encode,
     ("__builtin__", "bytes"): _NoBytes,

@@ -55,6 +55,7 @@ from data_prep.sources import command_line, origin, require_file, run
 from data_prep.splits import split_shares
 from data_prep.strokes import PenSequence, drop_repeats, write_strokes
 from seqmdn.data import SPLITS, stroke_frames
+from seqmdn.reading import read_text
 
 ALPHABET = "Latin"
 WORDS = Path(__file__).with_name("words.txt")
@@ -158,7 +159,7 @@ def read_words(path: Path) -> list[str]:
         ValueError: If a line is no word of two letters or more of a to z, or comes twice.
     """
     require_file(path, "a list of words")
-    lines = path.read_text(encoding="utf-8").splitlines()
+    lines = read_text(path).splitlines()
     first: dict[str, int] = {}
     for number, word in enumerate(lines, 1):
         if not re.fullmatch("[a-z]{2,}", word):

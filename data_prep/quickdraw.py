@@ -46,6 +46,7 @@ from seqmdn.data import simplify, stroke_frames
 ARCHIVE = "quickdraw_ndjson.zip"
 SIDE, TOLERANCE = 255, 2.0  # units
 TRAIN, VALID = 0.8, 0.1
+_FURTHEST = 2.0**53  # pixels or milliseconds: whole numbers beyond are not exact
 
 Points = NDArray[np.float64]
 
@@ -222,8 +223,9 @@ def _stroke(content: Any, lists: int) -> Points:
     numbers = np.array(content, np.float64)
     if lists not in (2, 3) or numbers.ndim != 2 or len(numbers) != lists or not numbers.size:
         raise ValueError(f"a stroke of shape {numbers.shape}")
-    if not np.isfinite(numbers).all():
-        raise ValueError("a number that is not finite")
+    # A canvas so large that distances on it are not finite is none.
+    if not np.isfinite(numbers).all() or np.abs(numbers).max() > _FURTHEST:
+        raise ValueError("a number that is not finite, or of no canvas and no clock")
     if lists == 2 and not (np.isin(numbers, np.arange(SIDE + 1))).all():
         raise ValueError(f"{numbers.min()} to {numbers.max()}")
     return numbers[:2].T

@@ -25,7 +25,6 @@ import hashlib
 import os
 import sys
 import zipfile
-import zlib
 from collections.abc import Callable, Iterable, Sequence
 from pathlib import Path
 from typing import TypeVar
@@ -35,6 +34,7 @@ from rich.console import Console
 from rich.progress import track
 
 from seqmdn.data import Store, file_sha256
+from seqmdn.reading import check_members, read_member, read_npz
 
 Item = TypeVar("Item")
 
@@ -102,20 +102,27 @@ def require_file(path: Path, what: str, remedy: str = "") -> None:
 def read_zip(path: Path, ending: str) -> list[tuple[str, bytes]]:
     """Reads the members of an archive with this ending, in its order, by their names in it.
 
+    Nothing is written: a name that leads elsewhere is a name, and no more.
+
     Raises:
-        ValueError: If it is no whole zip archive.
+        ValueError: If it is no whole zip archive, or its members would take more than
+            ``seqmdn.reading.LARGEST_ARCHIVE`` bytes.
     """
     try:
         with zipfile.ZipFile(path) as archive:
+            check_members(archive, str(path))
             return [
-                (name, archive.read(name))
-                for name in archive.namelist()
+                (member.filename, read_member(archive, member))
+                for member in archive.infolist()
                 # macOS put what it knows of each file beside it.
-                if name.endswith(ending) and not name.startswith("__MACOSX")
+                if member.filename.endswith(ending) and not member.filename.startswith("__MACOSX")
             ]
-    # zipfile knows some ways to compress, and raises NotImplementedError at any other, which is
-    # what damaged bytes often look like.
-    except (zipfile.BadZipFile, zlib.error, EOFError, NotImplementedError) as error:
+    # Damaged bytes lead zipfile to errors of many kinds, a seek to a place before the file's
+    # beginning, a way to compress or a password that there is not among them.
+    except Exception as error:
+        of_the_file = isinstance(error, OSError) and error.filename is not None
+        if of_the_file or str(error).startswith(str(path)):
+            raise
         raise ValueError(
             f"{path}: expected a whole zip archive, found something else ({error}): download it "
             "again"
@@ -131,21 +138,10 @@ def read_arrays(
         ValueError: If it is no such archive, or has none of a name.
     """
     try:
-        with path.open("rb") as file, np.load(file, allow_pickle=False) as archive:
-            return [archive[name] for name in names]
-    except (
-        KeyError,
-        ValueError,
-        EOFError,
-        TypeError,
-        zipfile.BadZipFile,
-        zlib.error,
-        NotImplementedError,  # a way to compress that zipfile does not know
-    ) as error:
-        raise ValueError(
-            f"{path}: expected an npz archive of plain arrays {', '.join(names)}, found something "
-            f"else ({error}): {remedy}"
-        ) from error
+        found = read_npz(path, names)
+    except ValueError as error:
+        raise ValueError(f"{error}: {remedy}") from error
+    return [found[name] for name in names]
 
 
 def origin(path: Path) -> dict[str, str]:

@@ -31,6 +31,7 @@ from data_prep.recordings import SIZE, Source, run, write_recordings
 from data_prep.sources import folder_sha256
 from data_prep.splits import split_percent
 from seqmdn.data.audio import AudioError
+from seqmdn.reading import read_text
 
 RATE = 16_000
 SHARES = (95, 5, 0)  # percent of TRAIN
@@ -161,7 +162,7 @@ def _source(root: Path, utterance: Utterance, split: str) -> Source:
         return Source(
             name, partial(_refuse, "a transcription *.TXT beside it, found none"), split, ""
         )
-    line = utterance.text.read_text(encoding="latin-1").strip()
+    line = read_text(utterance.text, "latin-1").strip()
     match = _LINE.fullmatch(line)
     if match is None:
         why = f"a transcription such as '0 46797 She had ...', found {line[:40]!r}"

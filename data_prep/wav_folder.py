@@ -30,6 +30,7 @@ from data_prep.sources import find_files, folder_sha256
 from data_prep.splits import parse_shares, split_percent
 from seqmdn.data import SPLITS
 from seqmdn.data.audio import AudioError, open_sound
+from seqmdn.reading import read_text
 
 ENDINGS = (".wav", ".flac", ".mp3", ".ogg", ".aiff", ".aif", ".sph")
 SHARES = (80.0, 10.0, 10.0)  # percent
@@ -124,7 +125,7 @@ def _texts(source: Path, names: list[str]) -> dict[str, str]:
             f"{next(iter(found))} and none of {next(n for n in names if n not in found)}: add or "
             "remove it"
         )
-    return {name: path.read_text(encoding="utf-8").strip() for name, path in found.items()}
+    return {name: read_text(path).strip() for name, path in found.items()}
 
 
 def _split(

@@ -76,7 +76,7 @@ def prepare(source: Path, out: Path) -> list[str]:
             f"{', '.join(KINDS)}, found {kinds[other[0]]!r}: download it again"
         )
     pressure, unknown = _pressure(table.numbers(PRESSURE), splits)
-    hour, day = _local(table.column(TIME))
+    hour, day = _local(table.where, table.column(TIME))
     inputs = [
         *(table.numbers(name) for name in (TEMPERATURE, HUMIDITY, WIND, VISIBILITY)),
         pressure,
@@ -174,10 +174,16 @@ def _pressure(
     return np.where(unknown, known.mean(), pressure), unknown.astype(np.float64)
 
 
-def _local(words: Sequence[str]) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
+def _local(where: str, words: Sequence[str]) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
     """Gives the hour of the day and the day of the year, as clocks show them."""
     # What comes behind is the distance to UTC, for which people's clocks do not care.
-    moments = [datetime.datetime.fromisoformat(word[:19]) for word in words]
+    try:
+        moments = [datetime.datetime.fromisoformat(word[:19]) for word in words]
+    except ValueError as error:  # numbers are times to a table, and no hours of a day
+        raise ValueError(
+            f"{where}: expected dates such as 2016-12-31 23:00 in column {TIME!r}, found another "
+            f"time ({error}): mend it"
+        ) from error
     hours = np.array([moment.hour + moment.minute / 60 for moment in moments])
     days = np.array([moment.timetuple().tm_yday - 1.0 for moment in moments])
     return hours, days + hours / _DAY

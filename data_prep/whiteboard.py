@@ -59,6 +59,13 @@ class _Reader:
                 f"{path}, line {error.lineno}: expected XML, found none "
                 f"({expat.ErrorString(error.code)}): mend the file or download it again"
             ) from error
+        # Of an encoding that Python does not know, or that is none of single bytes.
+        except (LookupError, ValueError) as error:
+            if str(error).startswith(str(path)):
+                raise
+            raise ValueError(
+                f"{path}: expected XML in UTF-8, found another encoding ({error}): convert it"
+            ) from error
         if not self.strokes:
             raise ValueError(f"{path}: expected a StrokeSet with strokes, found none: remove it")
 

@@ -1,7 +1,9 @@
 """Checkpoints: written whole, read without executing anything in them."""
 
+import sys
 import warnings
-import zipfile
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager, suppress
 from importlib import import_module
 from pathlib import Path
 from typing import Any
@@ -9,9 +11,13 @@ from typing import Any
 import torch
 from lightning.pytorch.callbacks import ModelCheckpoint
 from lightning.pytorch.plugins import TorchCheckpointIO
+from torch import Tensor
+from torch.nn import Module
+from torch.nn.modules.module import register_module_parameter_registration_hook
 
 from seqmdn.files import written_whole
 from seqmdn.models import DensityModel
+from seqmdn.reading import read_tensors
 from seqmdn.weight_files import ENDING, read_weights
 
 __all__ = [
@@ -23,6 +29,8 @@ __all__ = [
     "check_classes",
     "has_checkpoint",
     "load_weights",
+    "no_classes",
+    "no_larger_than",
     "read_checkpoint",
     "read_newest",
 ]
@@ -32,6 +40,15 @@ FORMAT = 1
 
 #: The newest checkpoint of a run, and what was the newest before it.
 LAST, PREVIOUS = "last.ckpt", "previous.ckpt"
+
+# What is needed to build a model again, and how each must be.
+_KEYS: dict[str, Callable[[Any], bool]] = {
+    "model": lambda value: isinstance(value, dict),
+    "data": lambda value: isinstance(value, dict) and isinstance(value.get("init_args"), dict),
+    "features": lambda value: type(value) is int and value > 0,
+    "context": lambda value: type(value) is int and value >= 0,
+    "dataset": lambda value: isinstance(value, dict) and isinstance(value.get("sha256"), str),
+}
 
 
 class AtomicCheckpointIO(TorchCheckpointIO):
@@ -48,6 +65,9 @@ class AtomicCheckpointIO(TorchCheckpointIO):
             _save(checkpoint, partial)
             if path.name == LAST and path.exists():
                 path.replace(path.with_name(PREVIOUS))
+
+    def load_checkpoint(self, path: str | Path, *_: Any, **__: Any) -> dict[str, Any]:
+        return read_checkpoint(Path(path))
 
 
 class KeptCheckpoint(ModelCheckpoint):
@@ -131,29 +151,28 @@ def read_checkpoint(path: Path) -> dict[str, Any]:
     """
     if not path.is_file():
         raise FileNotFoundError(f"there is no checkpoint {path}: train one by `seqmdn fit`")
+    again = "use another one"
     try:
-        with warnings.catch_warnings():  # of files of other programs
-            warnings.simplefilter("ignore")
-            if path.suffix == ENDING:
-                content = read_weights(path)
-            else:
-                _check_sums(path)
-                content = torch.load(path, map_location="cpu", weights_only=True)
-    except (PermissionError, ImportError):
+        content = read_weights(path) if path.suffix == ENDING else read_tensors(path)
+    except (OSError, ImportError):
         raise
-    except Exception as error:
-        # Damaged bytes make torch raise anything, and say that the file can be loaded all the same
-        # by giving up the protection.
-        raise ValueError(
-            f"{path} is damaged or no checkpoint of seqmdn: use another one"
-        ) from error
+    except Exception as error:  # the libraries' own, of many kinds
+        raise ValueError(f"{path} is damaged or no checkpoint of seqmdn: {again}") from error
     described = content.get("seqmdn") if isinstance(content, dict) else None
     found = described.get("format") if isinstance(described, dict) else None
     if found != FORMAT:
         raise ValueError(
             f"{path} is no checkpoint of this version of seqmdn: expected format {FORMAT}, found "
-            f"{'none' if found is None else found}; use another one"
+            f"{'none' if found is None else str(found)[:40]}; {again}"
         )
+    if lacking := [key for key, right in _KEYS.items() if not right(described.get(key))]:
+        raise ValueError(
+            f"{path} says too little of its model: expected {', '.join(_KEYS)}, found no "
+            f"{lacking[0]} that is right; {again}"
+        )
+    weights = content.get("state_dict")
+    if not isinstance(weights, dict) or not all(isinstance(name, str) for name in weights):
+        raise ValueError(f"{path} has no weights: expected a state_dict by names; {again}")
     return content
 
 
@@ -174,25 +193,58 @@ def load_weights(model: DensityModel, content: dict[str, Any], checkpoint: Path)
         ) from error
 
 
+@contextmanager
+def no_larger_than(weights: dict[str, Any]) -> Iterator[None]:
+    """Refuse to make a model of far more parameters than these weights have: before they are drawn.
+
+    A description of a few words may ask for more than any memory holds.
+    """
+    most = 2**20 + 4 * sum(each.numel() for each in weights.values() if isinstance(each, Tensor))
+    count = 0
+
+    def add(module: Module, name: str, parameter: Tensor | None) -> None:
+        nonlocal count
+        count += 0 if parameter is None else parameter.numel()
+        if count > most:
+            raise ValueError(f"a model of {count} parameters or more, for weights of {most // 4}")
+
+    handle = register_module_parameter_registration_hook(add)
+    try:
+        yield
+    finally:
+        handle.remove()
+
+
 def check_classes(plain: Any, checkpoint: Path) -> None:
     """Refuse what is no class: the parser would call a function, even one that runs a shell."""
+    for path in no_classes(plain):
+        raise ValueError(
+            f"{checkpoint} is of a model with {path}, which is no class that can be found: install "
+            "what defines it, or use another checkpoint"
+        )
+
+
+def no_classes(plain: Any) -> Iterator[str]:
+    """Give the class paths in nested content that name no class, or one of Python's own.
+
+    Nothing of the standard library is a part of a model, and importing some of its modules does
+    more than define things: they are not even looked for.
+    """
     if isinstance(plain, dict):
         if "class_path" in plain:
-            module, _, name = str(plain["class_path"]).rpartition(".")
-            try:
-                found = getattr(import_module(module), name)
-            except (ImportError, AttributeError, ValueError):
-                found = None
+            path = str(plain["class_path"])
+            module, _, name = path.rpartition(".")
+            found = None
+            if module.partition(".")[0] not in sys.stdlib_module_names:
+                with suppress(ImportError, AttributeError, ValueError):
+                    found = getattr(import_module(module), name)
             if not isinstance(found, type):
-                raise ValueError(
-                    f"{checkpoint} is of a model with {plain['class_path']}, which is no class "
-                    "that can be found: install what defines it, or use another checkpoint"
-                )
+                yield path
         for value in plain.values():
-            check_classes(value, checkpoint)
-    elif isinstance(plain, list):
+            yield from no_classes(value)
+    elif isinstance(plain, list | tuple):
         for value in plain:
-            check_classes(value, checkpoint)
+            yield from no_classes(value)
 
 
 def _save(checkpoint: dict[str, Any], path: Path) -> None:
@@ -205,10 +257,3 @@ def _save(checkpoint: dict[str, Any], path: Path) -> None:
         if isinstance(cause, OSError):
             raise OSError(cause.errno, cause.strerror, str(path)) from error
         raise
-
-
-def _check_sums(path: Path) -> None:
-    """Refuse a file with a bit that changed: torch reads tensors without a look at their sums."""
-    with zipfile.ZipFile(path) as archive:
-        if (damaged := archive.testzip()) is not None:
-            raise ValueError(f"{damaged} has another checksum than when it was written")

@@ -35,6 +35,7 @@ from seqmdn.comparison.tasks import first_tasks
 from seqmdn.data import UniformDequantise
 from seqmdn.files import save_json, save_text
 from seqmdn.plotting import calibration_figure
+from seqmdn.reading import read_json
 from seqmdn.runs import Interrupted, load_run, score
 
 __all__ = [
@@ -144,7 +145,7 @@ def score_all(
     """
     for task in tasks:
         path = task.out / "metrics.json"
-        found = json.loads(path.read_text())
+        found = read_json(path, dict)
         if adapt is not None and found.get("adapted", {}).get("rate") != adapt:
             found.pop("adapted", None)
         drawn = None if "crps" in found else draws
@@ -284,4 +285,4 @@ def sweep(
 
 
 def _metrics(tasks: Sequence[Task]) -> dict[Task, dict[str, Any]]:
-    return {task: json.loads((task.out / "metrics.json").read_text()) for task in tasks}
+    return {task: read_json(task.out / "metrics.json", dict) for task in tasks}

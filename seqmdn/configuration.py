@@ -2,6 +2,7 @@
 
 import difflib
 import inspect
+import math
 import re
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from importlib import import_module
@@ -13,11 +14,15 @@ import yaml
 from jsonargparse import ArgumentParser, Namespace
 from lightning.pytorch import Trainer
 
+from seqmdn.checkpoints import no_classes
 from seqmdn.data import SequenceDataModule
 from seqmdn.models import DensityModel
 from seqmdn.training import DensityModule
 
 __all__ = ["ConfigurationError", "fit_parser", "model_parser"]
+
+
+_LARGEST = 2**20  # characters of a file, that of the longest recipe having 2**11
 
 
 class ConfigurationError(ValueError):
@@ -33,6 +38,12 @@ class _Parser(ArgumentParser):
         for path in _files(args or []):
             _check_file(path)
         return super().parse_args(args, *others, **options)
+
+    def instantiate(self, cfg: Namespace, *others: Any, **options: Any) -> Namespace:
+        for path in no_classes(cfg.as_dict()):
+            # The parser would call any function that is named so, even one that runs a shell.
+            raise ConfigurationError(f"expected the path of a class, found {path}, which is none")
+        return super().instantiate(cfg, *others, **options)
 
     def error(self, message: str, ex: Exception | None = None) -> NoReturn:
         if not self.exit_on_error:  # a parser inside of another one, which tries several types
@@ -117,6 +128,8 @@ def _check_file(path: Path) -> None:
     """Say which file is wrong, which the parser does not."""
     if not path.is_file():
         raise ConfigurationError(f"there is no configuration file {path}")
+    if (size := path.stat().st_size) > _LARGEST:
+        raise ConfigurationError(f"{path}: expected at most {_LARGEST} bytes of YAML, found {size}")
     try:
         content = yaml.safe_load(path.read_text(encoding="utf-8"))
     except yaml.MarkedYAMLError as error:
@@ -124,9 +137,30 @@ def _check_file(path: Path) -> None:
         raise ConfigurationError(f"{path} is no YAML: {error.problem}{line}") from error
     except (yaml.YAMLError, UnicodeDecodeError) as error:
         raise ConfigurationError(f"{path} is no YAML: expected text in UTF-8") from error
+    except (ValueError, RecursionError) as error:  # of a date or number that is none, of nesting
+        raise ConfigurationError(f"{path} is no YAML: {str(error)[:100]}") from error
+    if _written_out(content, {}) > _LARGEST:
+        raise ConfigurationError(
+            f"{path}: expected at most {_LARGEST} characters, found more with its aliases written "
+            "out: say each thing once"
+        )
     if not isinstance(content, dict):
         found = "nothing" if content is None else repr(content)[:40]
         raise ConfigurationError(f"{path}: expected keys such as data and model, found {found}")
+
+
+def _written_out(value: Any, known: dict[int, float]) -> float:
+    """Count what a value takes without aliases, each of which may be of others; infinite in itself.
+
+    A message, or a copy of a configuration, writes them out.
+    """
+    if not isinstance(value, dict | list | tuple | set):
+        return 1 + (len(value) if isinstance(value, str | bytes) else 0)
+    if id(value) not in known:
+        known[id(value)] = math.inf
+        parts = [*value, *value.values()] if isinstance(value, dict) else value
+        known[id(value)] = 1 + sum(_written_out(part, known) for part in parts)
+    return known[id(value)]
 
 
 def _explain(message: str, options: Iterable[str]) -> str:

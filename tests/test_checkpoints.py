@@ -6,6 +6,7 @@ import os
 import pickle
 import resource
 import shutil
+import sys
 from pathlib import Path
 from typing import Any, BinaryIO
 
@@ -266,3 +267,69 @@ def test_a_checkpoint_that_finds_no_room_names_its_file(good: Path, tmp_path: Pa
     finally:
         resource.setrlimit(resource.RLIMIT_FSIZE, limits)
     assert path.read_bytes() == before and list(tmp_path.iterdir()) == [path]
+
+
+@pytest.mark.parametrize(
+    ("key", "value"),
+    [
+        ("model", None),
+        ("model", "os.kill"),
+        ("data", {}),
+        ("features", 0),
+        ("features", "2"),
+        ("features", True),
+        ("context", -1),
+        ("dataset", {"sha256": 3}),
+    ],
+)
+def test_a_description_that_says_too_little_is_refused(
+    good: Path, tmp_path: Path, key: str, value: object
+) -> None:
+    content = torch.load(good, weights_only=True)
+    content["seqmdn"][key] = value
+    torch.save(content, tmp_path / "a.ckpt")
+    assert f"found no {key} that is right" in refused(tmp_path / "a.ckpt")
+    del content["seqmdn"][key]
+    torch.save(content, tmp_path / "a.ckpt")
+    assert f"found no {key} that is right" in refused(tmp_path / "a.ckpt")
+
+
+@pytest.mark.parametrize("weights", [None, [1], {3: torch.zeros(1)}])
+def test_a_checkpoint_without_weights_is_refused(
+    good: Path, tmp_path: Path, weights: object
+) -> None:
+    content = torch.load(good, weights_only=True)
+    content["state_dict"] = weights
+    torch.save(content, tmp_path / "a.ckpt")
+    assert "has no weights" in refused(tmp_path / "a.ckpt")
+
+
+def test_a_model_far_larger_than_its_weights_is_not_made(good: Path, tmp_path: Path) -> None:
+    content = torch.load(good, weights_only=True)
+    content["seqmdn"]["model"]["init_args"]["backbone"]["init_args"]["hidden"] = 20_000
+    torch.save(content, tmp_path / "a.ckpt")
+    with pytest.raises(ValueError, match=r"a\.ckpt describes a model .* 1600160000 parameters"):
+        load_run(tmp_path / "a.ckpt")
+
+
+@pytest.mark.parametrize(
+    "path", ["subprocess.Popen", "functools.partial", "antigravity.fly", "torch.nn.Linear", "a.B"]
+)
+def test_a_class_that_is_no_part_of_a_model_is_refused_by_the_files_name(
+    good: Path, tmp_path: Path, path: str
+) -> None:
+    content = torch.load(good, weights_only=True)
+    content["seqmdn"]["model"]["init_args"]["head"] = {"class_path": path, "init_args": {}}
+    torch.save(content, tmp_path / "a.ckpt")
+    with pytest.raises(ValueError) as caught:
+        load_run(tmp_path / "a.ckpt")
+    assert str(caught.value).startswith(str(tmp_path / "a.ckpt"))
+    assert "antigravity" not in sys.modules, "importing it opens a browser"
+
+
+def test_a_trainer_reads_checkpoints_as_everything_else_does(good: Path, tmp_path: Path) -> None:
+    found = AtomicCheckpointIO().load_checkpoint(good, map_location="cpu", weights_only=False)
+    assert found["seqmdn"]["format"] == FORMAT
+    torch.save({"state_dict": {}}, tmp_path / "a.ckpt")
+    with pytest.raises(ValueError, match="is no checkpoint of this version"):
+        AtomicCheckpointIO().load_checkpoint(tmp_path / "a.ckpt")

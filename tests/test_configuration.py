@@ -304,3 +304,68 @@ def test_what_is_missing(recipe: Path) -> None:
     assert "model" in said("--data", "seqmdn.data.SequenceDataModule", "--data.path", "a.h5")
     assert "expected one argument" in said("-c")
     assert "expected one argument" in said("--seed")
+
+
+# --------------------------------------------------------------------------------------------------
+# Files from elsewhere
+# --------------------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("command", ["os.system", "os.popen", "subprocess.getoutput"])
+@pytest.mark.parametrize("key", ["model", "model.init_args.head", "training.optimizer", "data"])
+def test_a_function_in_a_configuration_is_not_called(
+    recipe: Path, tmp_path: Path, command: str, key: str
+) -> None:
+    trace = tmp_path / "executed"
+    argument = {"os.system": "command"}.get(command, "cmd")
+    content: dict[str, object] = {
+        "class_path": command,
+        "init_args": {argument: f"mkdir {trace}"},
+    }
+    for part in reversed(key.split(".")):
+        content = {part: content}
+    (tmp_path / "more.yaml").write_text(yaml.safe_dump(content))
+    with pytest.raises(ConfigurationError):
+        config = parse(recipe, "-c", str(tmp_path / "more.yaml"))
+        fit_parser().instantiate(config)
+    assert not trace.exists()
+
+
+def test_a_function_of_the_command_line_is_not_called(recipe: Path, tmp_path: Path) -> None:
+    trace = tmp_path / "executed"
+    head = json.dumps({"class_path": "os.popen", "init_args": {"cmd": f"mkdir {trace}"}})
+    config = parse(recipe, f"{HEAD}={head}")
+    with pytest.raises(ConfigurationError, match=r"the path of a class, found os\.popen"):
+        fit_parser().instantiate(config)
+    assert not trace.exists()
+
+
+@pytest.mark.parametrize(
+    ("text", "words"),
+    [
+        ("seed: 2001-99-99", "month must be in 1..12"),
+        ("seed: " + "[" * 5000, "recursion"),
+        ("seed: " + "1" * 5000, "limit"),
+        ("model: !!python/object/apply:os.system [true]", "could not determine a constructor"),
+        ("seed: &a [*a]", "aliases written out"),
+        (
+            "a0: &a0 [x, x, x, x, x, x, x, x, x]\n"
+            + "".join(f"a{i}: &a{i} [{', '.join([f'*a{i - 1}'] * 9)}]\n" for i in range(1, 40)),
+            "aliases written out",
+        ),
+        ("# " + "a" * 2**20, "expected at most 1048576 bytes"),
+    ],
+    ids=["date", "nesting", "digits", "tag", "in itself", "aliases", "size"],
+)
+def test_a_hostile_file_is_refused_by_its_name(
+    recipe: Path, tmp_path: Path, text: str, words: str
+) -> None:
+    (tmp_path / "more.yaml").write_text(text)
+    message = refused(recipe, "-c", str(tmp_path / "more.yaml"))
+    assert message.startswith(str(tmp_path / "more.yaml")) and words in message
+
+
+def test_aliases_of_a_little_are_no_attack(recipe: Path, tmp_path: Path) -> None:
+    (tmp_path / "more.yaml").write_text("seed: &n 7\ntrainer: {max_steps: *n}")
+    config = parse(recipe, "-c", str(tmp_path / "more.yaml"))
+    assert config.seed == config.trainer.max_steps == 7

@@ -53,6 +53,7 @@ FLOORS = [
     "data",
     "plotting",
     "files",
+    "reading",
 ]
 
 

@@ -28,6 +28,7 @@ from seqmdn.comparison.revision import git_revision
 from seqmdn.data import Batch, SequenceDataModule, Standardise, decode
 from seqmdn.files import save_json, written_whole
 from seqmdn.generation import bias
+from seqmdn.reading import read_tensors
 from seqmdn.runs import device_name, draw, load_run, versions
 
 
@@ -146,7 +147,7 @@ def main(words: list[str]) -> None:
     data.setup()
     if options.weights is not None and options.weights.exists():
         model = Recogniser(alphabet_of(data)).eval()
-        model.load_state_dict(torch.load(options.weights, weights_only=True))
+        model.load_state_dict(read_tensors(options.weights))
     else:
         model = train(data, options.steps, options.seed)
         if options.weights is not None:

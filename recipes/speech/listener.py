@@ -27,6 +27,7 @@ from seqmdn.data import Batch, SequenceDataModule, Store
 from seqmdn.data.mel import log_mel
 from seqmdn.files import save_json, written_whole
 from seqmdn.generation import bias
+from seqmdn.reading import read_tensors
 from seqmdn.runs import device_name, draw, load_run, versions
 from seqmdn.runs.labels import label_kinds
 
@@ -175,7 +176,7 @@ def main(words: list[str]) -> None:
     data.setup()
     if options.weights is not None and options.weights.exists():
         model = Listener(kinds_of(data.store)).eval()
-        model.load_state_dict(torch.load(options.weights, weights_only=True))
+        model.load_state_dict(read_tensors(options.weights))
     else:
         model = train(data, options.steps, options.seed)
         if options.weights is not None:

@@ -1,11 +1,11 @@
 """``seqmdn fit``: train one model."""
 
-import json
 import time
 from pathlib import Path
 
 from seqmdn.cli.words import say, telling, value_of
 from seqmdn.configuration import ConfigurationError, fit_parser
+from seqmdn.reading import read_json
 from seqmdn.runs import Interrupted, fit
 
 __all__ = ["fit_command"]
@@ -39,4 +39,4 @@ def fit_command(words: list[str]) -> None:
     except Interrupted as stop:
         raise Interrupted(f"{stop}; go on by: seqmdn fit --resume {out}") from None
     if progress != "json":
-        say(json.loads((out / "metrics.json").read_text()), out)
+        say(read_json(out / "metrics.json", dict), out)

@@ -1,6 +1,5 @@
 """What a comparison holds equal: steps, seconds of training, or parameters."""
 
-import json
 import math
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
@@ -17,6 +16,7 @@ from seqmdn.comparison.timing import clock_of, step_seconds
 from seqmdn.configuration import ConfigurationError, fit_parser
 from seqmdn.data import SequenceDataModule
 from seqmdn.files import save_json
+from seqmdn.reading import read_json
 
 __all__ = ["Budget", "equal_params", "equal_seconds", "equal_steps", "fitting_width"]
 
@@ -85,7 +85,7 @@ def equal_seconds(
         )
     path = out / "budget.json"
     clock = clock_of(threads)
-    kept = json.loads(path.read_text()) if path.exists() else {}
+    kept = read_json(path, dict) if path.exists() else {}
     if kept.get("clock") != clock:
         kept = {}
     known: dict[str, float] = dict(kept.get("seconds_per_step", {}))

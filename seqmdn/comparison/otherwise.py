@@ -11,6 +11,7 @@ from numpy.typing import NDArray
 
 from seqmdn.comparison.pairs import paired, standard_error
 from seqmdn.comparison.tasks import Task
+from seqmdn.reading import read_npz
 
 __all__ = ["Frames", "Likelihood", "other_likelihoods", "read_frames"]
 
@@ -48,8 +49,7 @@ def read_frames(run: Path) -> dict[str, NDArray[Any]]:
     path = run / "frames.npz"
     if not path.exists():
         return {}
-    with np.load(path, allow_pickle=False) as file:
-        return {name: file[name] for name in file.files}
+    return read_npz(path)
 
 
 def other_likelihoods(

@@ -1,6 +1,5 @@
 """Whether a comparison can go on with what is there of it."""
 
-import json
 from collections.abc import Sequence
 from pathlib import Path
 
@@ -11,6 +10,7 @@ from seqmdn.comparison.revision import git_revision, revision_of
 from seqmdn.comparison.tasks import Task
 from seqmdn.configuration import fit_parser
 from seqmdn.data import SequenceDataModule
+from seqmdn.reading import read_json_value
 
 __all__ = ["check_resumable", "revision_warning"]
 
@@ -52,7 +52,7 @@ def revision_warning(out: Path, tasks: Sequence[Task] = ()) -> str | None:
     noted = [revision_of(run) for run in finished]
     path = out / "compare.json"
     if path.exists() and not any(noted):
-        noted.append(json.loads(path.read_text())["versions"].get("git"))
+        noted.append(read_json_value(path, "versions").get("git"))
     others = sorted({each for each in noted if each not in (None, now)}, key=str)
     if now is None or not others:
         return None
@@ -74,7 +74,7 @@ def _check_store(task: Task, wanted: Namespace, stores: dict[Path, str]) -> None
     elif not metrics.exists() and has_checkpoint(kept):
         recorded["trained"] = read_newest(kept)[1]["seqmdn"]["dataset"]["sha256"]
     if metrics.exists():
-        recorded["scored"] = json.loads(metrics.read_text())["dataset"]["sha256"]
+        recorded["scored"] = read_json_value(metrics, "dataset", "sha256")
     if not recorded:  # it begins again
         return
     data: SequenceDataModule = fit_parser().instantiate(wanted).data

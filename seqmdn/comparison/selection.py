@@ -1,6 +1,5 @@
 """Choosing among the cells of a grid: by which criterion, and what speaks against one."""
 
-import json
 from collections.abc import Mapping, Sequence
 from typing import Any
 
@@ -8,6 +7,7 @@ import numpy as np
 
 from seqmdn.comparison.tasks import Task
 from seqmdn.files import save_json
+from seqmdn.reading import read_json
 from seqmdn.runs import load_run, score_training
 
 __all__ = ["CRITERIA", "add_training", "component_warnings", "read_training", "selection_words"]
@@ -28,7 +28,7 @@ def read_training(tasks: Sequence[Task]) -> dict[str, list[dict[str, Any] | None
     found: dict[str, list[dict[str, Any] | None]] = {}
     for task in tasks:
         path = task.out / "metrics.json"
-        metrics = json.loads(path.read_text())
+        metrics = read_json(path, dict)
         if "train" not in metrics:
             metrics["train"] = score_training(load_run(task.out))
             save_json(path, metrics)

@@ -5,7 +5,6 @@ on a CPU the processor's own clock is read, which stands still while others have
 several threads, or on a GPU, that clock says little and the clock on the wall is read.
 """
 
-import json
 import statistics
 import time
 from collections.abc import Callable, Iterable, Mapping, Sequence
@@ -22,6 +21,7 @@ from seqmdn.comparison.tasks import Task, first_tasks
 from seqmdn.configuration import fit_parser
 from seqmdn.data import SequenceDataModule
 from seqmdn.files import save_json
+from seqmdn.reading import read_json
 from seqmdn.runs import draw, load_run
 from seqmdn.training import DensityModule
 
@@ -79,7 +79,7 @@ def time_drawing(tasks: Sequence[Task], rounds: int = _ROUNDS) -> None:
     """
     firsts = first_tasks(tasks)
     paths = {name: task.out / "metrics.json" for name, task in firsts.items()}
-    metrics = {name: json.loads(path.read_text()) for name, path in paths.items()}
+    metrics = {name: read_json(path, dict) for name, path in paths.items()}
     timed = [each.get("draw") for each in metrics.values()]
     if None not in timed and of_one_measurement(timed):
         return

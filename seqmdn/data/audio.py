@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 __all__ = [
+    "LONGEST",
     "AudioError",
     "Recording",
     "Samples",
@@ -11,6 +12,7 @@ __all__ = [
     "cut_frames",
     "import_torchaudio",
     "open_sound",
+    "read_blocks",
     "read_recording",
     "spread_coarse",
 ]
@@ -36,6 +38,10 @@ _BITS = {"PCM_S8": 8, "PCM_U8": 8, "PCM_16": 16}
 # libsndfile believes the file's size and only notes that a header announces more.
 _CUT = re.compile(r"(?:data|SSND|Data Size) *: (\d+) \(should be (\d+)\)")
 _SPHERE = re.compile(rb"sample_count -i (\d+)")
+#: Samples a channel that are read: three hours at 48 kHz.
+LONGEST = 2**29
+
+_BLOCK = 2**20  # samples to read at once: a header may announce any number
 _STREAMED = 2**31 - 2**16  # bytes that a header announces, or more, when written to a pipe
 
 
@@ -147,10 +153,30 @@ def read_recording(file: File) -> Recording:
                 f"{sound.subtype}: convert it"
             )
         rate = sound.samplerate
-        samples: Samples = sound.read(dtype="int32") >> (32 - bits)
+        blocks = [np.empty(0, np.int32), *read_blocks(sound, "int32")]
+        samples: Samples = np.concatenate(blocks) >> (32 - bits)
         check_whole(file, sound, len(samples))
     check_sound(samples, 2 ** (bits - 1))
     return Recording(samples, rate, bits)
+
+
+def read_blocks(sound: Any, dtype: str, always_2d: bool = False) -> Iterator[NDArray[Any]]:
+    """Reads a sound to its end in blocks, however many samples its header announces.
+
+    Args:
+        sound: The open file, of :func:`open_sound`.
+        dtype: Of the samples.
+        always_2d: Whether one channel is a column.
+
+    Raises:
+        AudioError: If there are more than ``LONGEST`` samples a channel.
+    """
+    count, size = 0, max(1, _BLOCK // sound.channels)
+    while len(block := sound.read(size, dtype=dtype, always_2d=always_2d)):
+        count += len(block)
+        if count > LONGEST:
+            raise AudioError(f"expected at most {LONGEST} samples, found more: cut it")
+        yield block
 
 
 def check_whole(file: File, sound: Any, found: int) -> None:

@@ -5,13 +5,13 @@ from __future__ import annotations
 __all__ = ["file_sha256", "kept_sha256"]
 
 import hashlib
-import json
 import os
 import time
 from contextlib import suppress
 from pathlib import Path
 
 from seqmdn.files import save_json
+from seqmdn.reading import read_json
 
 _LARGE = 2**30  # bytes: below it, hashing is quicker than a person notices
 # A change this soon after another may bear the same time: file systems count in ticks, some of them
@@ -78,7 +78,7 @@ def _state(path: Path) -> dict[str, int]:
 
 def _read(path: Path) -> dict[str, object]:
     try:
-        kept = json.loads(path.read_text(encoding="utf-8"))
+        kept = read_json(path)
     except (OSError, ValueError):
         return {}
     return kept if isinstance(kept, dict) else {}

@@ -21,6 +21,7 @@ from seqmdn.data.audio import (
     check_whole,
     import_torchaudio,
     open_sound,
+    read_blocks,
     read_recording,
 )
 
@@ -47,7 +48,6 @@ _FLOATS = {
     "VORBIS": "Vorbis",
     "OPUS": "Opus",
 }
-_BLOCK = 2**20  # frames to read at once: an hour in several channels would fill the memory
 _ZEROS = 64  # zero crossings of the filter to either side
 _LARGEST = 2**23  # entries of the filter's table: rates with no common divisor need one of GiBs
 
@@ -147,7 +147,7 @@ def _mix(sound: Any, bits: int) -> NDArray[np.float32]:  # (N,)
     """Reads the mean of all channels, between -1 and 1 as far as nothing is beyond the range."""
     mixed: list[NDArray[np.float32]] = []
     clipping = True
-    for block in sound.blocks(_BLOCK, dtype="float32", always_2d=True):
+    for block in read_blocks(sound, "float32", always_2d=True):
         if not np.isfinite(block).all():
             raise AudioError("expected finite samples, found some that are not: mend it")
         clipping = clipping and bool((np.abs(block) >= 1 - 2.0 ** (1 - bits)).all())

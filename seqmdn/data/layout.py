@@ -15,7 +15,6 @@ __all__ = [
     "split_number",
 ]
 
-import json
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
@@ -23,6 +22,9 @@ from typing import Any
 import h5py
 import numpy as np
 from numpy.typing import NDArray
+
+from seqmdn.data.hdf5 import check_dataset, check_view
+from seqmdn.reading import parse_json
 
 SPLITS = ("train", "valid", "test")
 
@@ -85,7 +87,7 @@ def read_attributes(path: Path, file: h5py.File) -> dict[str, Any]:
                 f"found {attributes.get(key)!r}: prepare the store again"
             )
     try:
-        attributes["source"] = json.loads(attributes.get("source", "[]"))
+        attributes["source"] = parse_json(attributes.get("source", "[]"), "source")
     except (TypeError, ValueError):
         raise ValueError(
             f"{path}: expected the attribute 'source' to be JSON, found {attributes['source']!r}: "
@@ -114,7 +116,11 @@ def check_layout(
                 f"{path}: expected {name!r} to be {_TYPES[name]} with {dimensions} dimensions, "
                 f"found {dataset.dtype} of shape {dataset.shape}: {again}"
             )
-        _check_view(path, dataset)
+        check_dataset(path, file, name)
+        if name in ("values", "context"):
+            check_view(path, dataset)
+        elif dataset.is_virtual:
+            raise ValueError(f"{path}: expected {name!r} in it, found a view of others: {again}")
     frames = file["values"].shape[0]
     offsets: NDArray[np.int64] = file["offsets"][:]
     splits: NDArray[np.int8] = file["split"][:]
@@ -162,18 +168,6 @@ def check_finite(frames: Array, names: Sequence[str], where: str, start: int = 0
             f"{frame + start}, feature {names[feature]!r} ({np.count_nonzero(~finite)} such "
             "values): mend or leave out the sequence"
         )
-
-
-def _check_view(path: Path, dataset: h5py.Dataset) -> None:
-    """Refuses a view of files that are gone: HDF5 would give the fill value, and say nothing."""
-    if not dataset.is_virtual:
-        return
-    for source in dataset.virtual_sources():
-        if not (path.parent / source.file_name).is_file():
-            raise ValueError(
-                f"{path}: expected the file that it shows at {path.parent / source.file_name}, "
-                "found none: keep the two together, or prepare the store again"
-            )
 
 
 def _ends(offsets: NDArray[np.int64]) -> str:

@@ -41,7 +41,10 @@ class Part(NamedTuple):
             with h5py.File(path, "r", locking=False) as file:
                 found = sorted(file)
                 lengths = np.diff(file["offsets"][:])
-        except (OSError, KeyError) as error:
+        except PermissionError:
+            raise
+        # A damaged file makes HDF5 say, and h5py raise, almost anything.
+        except Exception as error:
             raise ValueError(
                 f"{path}: expected a whole store, found a damaged one ({error}): remove it, and "
                 "prepare it again"

@@ -5,14 +5,16 @@ from __future__ import annotations
 __all__ = ["PenDrawing", "read_pen_file"]
 
 import csv
-import json
 import math
 import os
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Any, NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
+
+from seqmdn.reading import read_json, read_text
 
 Points = NDArray[np.float64]
 
@@ -74,15 +76,7 @@ def read_pen_file(path: str | os.PathLike[str]) -> list[PenDrawing]:
 
 
 def _read_json(path: Path) -> list[PenDrawing]:
-    try:
-        content = json.loads(_text_of(path))
-    except json.JSONDecodeError as error:
-        raise ValueError(
-            f"{path}, line {error.lineno}: expected JSON, found none ({error.msg} at column "
-            f"{error.colno}): mend the file"
-        ) from error
-    except RecursionError:
-        raise ValueError(f"{path}: expected {_FORM}, found lists within lists: mend it") from None
+    content = read_json(path)
     drawings = content if isinstance(content, list) else [content]
     if not drawings:
         raise ValueError(f"{path}: expected {_FORM} or a list of them, found an empty list")
@@ -127,8 +121,9 @@ def _is_number(value: Any) -> bool:
 
 
 def _read_csv(path: Path) -> list[PenDrawing]:
-    lines = csv.reader(_text_of(path).splitlines())
-    header = [name.strip() for name in next(lines, [])]
+    lines = _lines(path)
+    _, cells = next(lines, (1, []))
+    header = [name.strip() for name in cells]
     if any(header.count(name) != 1 for name in _COLUMNS):
         raise ValueError(
             f"{path}, line 1: expected a header with the columns {', '.join(_COLUMNS)}, found "
@@ -137,10 +132,10 @@ def _read_csv(path: Path) -> list[PenDrawing]:
     columns = [header.index(name) for name in _COLUMNS]
     strokes: list[list[tuple[float, float]]] = []
     before: str | None = None
-    for line in lines:
+    for number, line in lines:
         if not line:
             continue
-        stroke, x, y = _point(line, columns, f"{path}, line {lines.line_num}")
+        stroke, x, y = _point(line, columns, f"{path}, line {number}")
         if stroke != before:
             strokes.append([])
         strokes[-1].append((x, y))
@@ -148,7 +143,7 @@ def _read_csv(path: Path) -> list[PenDrawing]:
     if not strokes:
         raise ValueError(f"{path}: expected a point a line, found none below the header")
     beside = path.with_suffix(".txt")
-    text = _text_of(beside).strip() if beside.is_file() else None
+    text = read_text(beside, "utf-8-sig").strip() if beside.is_file() else None
     return [PenDrawing(text, [np.array(stroke) for stroke in strokes])]
 
 
@@ -166,13 +161,16 @@ def _point(line: list[str], columns: list[int], where: str) -> tuple[str, float,
     return words[0], x, y
 
 
-def _text_of(path: Path) -> str:
+def _lines(path: Path) -> Iterator[tuple[int, list[str]]]:
+    """Gives the cells of each line, with its number."""
+    reader = csv.reader(read_text(path, "utf-8-sig").splitlines())
     try:
-        return path.read_text(encoding="utf-8-sig")
-    except UnicodeDecodeError as error:
+        for cells in reader:
+            yield reader.line_num, cells
+    except csv.Error as error:
         raise ValueError(
-            f"{path}: expected text in UTF-8, found other bytes ({error.reason} at byte "
-            f"{error.start}): convert it"
+            f"{path}, line {reader.line_num}: expected cells of text, found something else "
+            f"({error}): mend the file"
         ) from error
 
 

@@ -70,14 +70,13 @@ class Store:
             file = self._open()
             self.attributes = read_attributes(self.path, file)
             offsets, self.splits = check_layout(self.path, file, self.attributes)
-        except (OSError, RuntimeError, KeyError) as error:
+        except BaseException as error:
             self.close()
-            if isinstance(error, FileNotFoundError):
+            # A damaged file makes HDF5 say, and h5py raise, almost anything.
+            plain = isinstance(error, FileNotFoundError) or str(error).startswith(str(self.path))
+            if plain or not isinstance(error, Exception):
                 raise
             raise _damaged(self.path, error) from error
-        except BaseException:
-            self.close()
-            raise
         self.name: str = self.attributes["name"]
         self.unit: str = self.attributes["unit"]
         self.names: list[str] = self.attributes["features"]
@@ -292,7 +291,13 @@ class Store:
         self._open()
         if "text" not in self._datasets:
             return None
-        text: str = self._datasets["text"].asstr()[row]
+        try:
+            text: str = self._datasets["text"].asstr()[row]
+        except (OSError, RuntimeError, ValueError, MemoryError) as error:
+            raise ValueError(
+                f"{self.path}: expected to read the text of sequence {row}, found it damaged "
+                f"({error}): prepare the store again"
+            ) from error
         return text
 
     def _rows(self, name: str, rows: slice, index: int | None = None) -> Any:
@@ -304,7 +309,7 @@ class Store:
                 if self._reads % _READS == 0:
                     self._open_datasets(file)
             array = self._datasets[name][rows]
-        except OSError as error:
+        except (OSError, RuntimeError, ValueError, MemoryError) as error:
             what = f"rows {rows.start} to {rows.stop}" if index is None else f"sequence {index}"
             raise ValueError(
                 f"{self.path}: expected to read {what}, found its data damaged "

@@ -1,6 +1,5 @@
 """All that tells whether a run's model can be believed, as numbers."""
 
-import json
 import math
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, field
@@ -15,6 +14,7 @@ from lightning.pytorch.utilities import move_data_to_device
 from seqmdn.data import Levels
 from seqmdn.heads import CategoricalHead
 from seqmdn.metrics import DensityDiagnosis
+from seqmdn.reading import read_json_value
 from seqmdn.runs.curves import learning_clock, learning_curve, loss_curve
 from seqmdn.runs.description import describe_likelihood, describe_run
 from seqmdn.runs.run import Run, load_run
@@ -112,7 +112,7 @@ def diagnose(
     run = load_run(source, data)
     metrics = score(run, split)
     if (source / "metrics.json").is_file():  # which knows the time of the whole training
-        metrics["seconds"] = json.loads((source / "metrics.json").read_text())["seconds"]
+        metrics["seconds"] = read_json_value(source / "metrics.json", "seconds")
     left_out = _left_out(run)
     density = None
     if "density" not in left_out:

@@ -4,7 +4,14 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from seqmdn.checkpoints import check_classes, load_weights, read_checkpoint
+from jsonargparse import Namespace
+
+from seqmdn.checkpoints import (
+    check_classes,
+    load_weights,
+    no_larger_than,
+    read_checkpoint,
+)
 from seqmdn.configuration import model_parser
 from seqmdn.data import SequenceDataModule, file_sha256
 from seqmdn.models import DensityModel
@@ -44,13 +51,10 @@ def load_run(source: Path, data: Path | None = None) -> Run:
     checkpoint = checkpoint_of(source)
     content = read_checkpoint(checkpoint)
     description = content["seqmdn"]
-    parser = model_parser()
     plain = {"model": description["model"], "data": description["data"]}
-    check_classes(plain, checkpoint)
     if data is not None:
         plain["data"]["init_args"]["path"] = str(data)
-    made = parser.instantiate(parser.parse_object(plain))
-    model = made.model(description["features"], description["context"])
+    made, model = _make(plain, content, checkpoint)
     load_weights(model, content, checkpoint)
     made.data.prepare_data()
     made.data.setup("test")
@@ -60,6 +64,29 @@ def load_run(source: Path, data: Path | None = None) -> Run:
             f"{made.data.features}: name the right store by --data"
         )
     return Run(model.eval(), made.data, checkpoint, description)
+
+
+def _make(
+    plain: dict[str, Any], content: dict[str, Any], checkpoint: Path
+) -> tuple[Namespace, DensityModel]:
+    """Make what a checkpoint describes, or raise ValueError that names it."""
+    parser = model_parser()
+    sizes = content["seqmdn"]["features"], content["seqmdn"]["context"]
+    try:
+        check_classes(plain, checkpoint)
+        made = parser.instantiate(parser.parse_object(plain))
+        with no_larger_than(content["state_dict"]):
+            return made, made.model(*sizes)
+    except (OSError, ImportError):
+        raise
+    # A class may raise anything at arguments that it was not made for.
+    except Exception as error:
+        if str(error).startswith(str(checkpoint)):
+            raise
+        raise ValueError(
+            f"{checkpoint} describes a model or data that cannot be made ({error}): use another "
+            "checkpoint"
+        ) from error
 
 
 def checkpoint_of(source: Path) -> Path:

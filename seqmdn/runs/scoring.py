@@ -1,7 +1,6 @@
 """What a run's model is worth on a split, and what that number depends on."""
 
 import itertools
-import json
 import math
 import platform
 import re
@@ -22,6 +21,7 @@ from seqmdn.data import Batch
 from seqmdn.files import save_json, written_whole
 from seqmdn.metrics import NegativeLogLikelihood
 from seqmdn.models import ExactModel
+from seqmdn.reading import read_json_value
 from seqmdn.runs.dequantisation import check_dequantised, log_mean_exp
 from seqmdn.runs.run import Run, load_run
 from seqmdn.scoring import score_classes, score_densities
@@ -75,7 +75,7 @@ def evaluate(
         if path.exists():
             # The best checkpoint knows the time until it was written, not that of the whole
             # training.
-            metrics["seconds"] = json.loads(path.read_text())["seconds"]
+            metrics["seconds"] = read_json_value(path, "seconds")
         save_json(path, metrics)
     return metrics
 

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 __all__ = ["Agent", "load_agent", "save_agent"]
 
-import json
 import os
 from collections.abc import Sequence
 from pathlib import Path
@@ -14,6 +13,7 @@ import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
 from seqmdn.files import save_json
+from seqmdn.reading import read_json
 from seqmdn.worlds.belief import Belief
 from seqmdn.worlds.controller import LinearController
 from seqmdn.worlds.world import World, load_world
@@ -92,7 +92,7 @@ def load_agent(path: Path, parameters: ArrayLike | None = None) -> Agent:
             "that save_agent wrote"
         )
     try:
-        content: dict[str, Any] = json.loads(path.read_text())
+        content: dict[str, Any] = read_json(path, dict)
         form = content["format"]
         runs = [path.parent / content[name] for name in ("memory", "eyes")]
         squash, kept = content["squash"], np.asarray(content["parameters"], np.float64)

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 __all__ = ["Evolution"]
 
-import json
 from pathlib import Path
 from typing import Any
 
@@ -13,6 +12,7 @@ from numpy.typing import ArrayLike, NDArray
 
 from seqmdn.environments.missing import import_world
 from seqmdn.files import save_json
+from seqmdn.reading import read_json
 
 FORMAT = 1
 
@@ -117,7 +117,7 @@ class Evolution:
 def _read(path: Path, settings: dict[str, Any]) -> list[list[float]]:
     remedy = "give these settings, or begin anew with another file"
     try:
-        content = json.loads(path.read_text())
+        content = read_json(path, dict)
         found = {key: content[key] for key in ("format", *settings)}
         scores: list[list[float]] = content["scores"]
         whole = isinstance(scores, list) and all(isinstance(row, list) for row in scores)

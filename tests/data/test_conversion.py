@@ -161,6 +161,6 @@ def test_whole_files_are_not_called_cut_off() -> None:
 
 def test_long_files_are_read_in_blocks(monkeypatch: pytest.MonkeyPatch) -> None:
     whole = convert_recording(stream(np.stack([SOUND, SOUND // 2], 1)), 8000)[0].samples
-    monkeypatch.setattr("seqmdn.data.conversion._BLOCK", 1000)
+    monkeypatch.setattr("seqmdn.data.audio._BLOCK", 1000)
     parts = convert_recording(stream(np.stack([SOUND, SOUND // 2], 1)), 8000)[0].samples
     np.testing.assert_array_equal(whole, parts)

@@ -50,6 +50,19 @@ def test_a_file_that_is_cut_off_is_refused(path: Path, kept: float, compressed: 
         read_matrix(path, "m")
 
 
+@pytest.mark.parametrize("place", range(128, 290))
+def test_a_changed_byte_ends_no_process(path: Path, place: int) -> None:
+    # With 0x0f at 175, scipy's reader reads memory that is not its own.
+    scipy.io.savemat(path, {"m": MATRIX})
+    content = bytearray(path.read_bytes())
+    for value in (0, 0x0F, 0x80, 0xFF):
+        path.write_bytes(content[:place] + bytes([value]) + content[place + 1 :])
+        try:
+            assert read_matrix(path, "m").shape == MATRIX.shape
+        except ValueError as error:
+            assert str(error).startswith(str(path))
+
+
 @pytest.mark.parametrize("content", [b"", b"MATLAB 7.3 MAT-file" + bytes(200), b"a,b\n1,2\n" * 30])
 def test_other_bytes_are_refused(path: Path, content: bytes) -> None:
     path.write_bytes(content)

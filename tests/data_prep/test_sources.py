@@ -128,7 +128,7 @@ def test_an_archive_that_is_none_is_named(tmp_path: Path, damage: object) -> Non
         archive.writestr("1.txt", b"many words " * 50)
     assert read_zip(path, ".txt") == [("1.txt", b"many words " * 50)]
     path.write_bytes(damage(path.read_bytes()))
-    with pytest.raises(ValueError, match=r"a\.zip: expected a whole zip archive, found something"):
+    with pytest.raises(ValueError, match=r"a\.zip: expected (a whole zip|members that)"):
         read_zip(path, ".txt")
 
 
