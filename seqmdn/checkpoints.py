@@ -160,7 +160,7 @@ def read_checkpoint(path: Path) -> dict[str, Any]:
         raise ValueError(f"{path} is damaged or no checkpoint of seqmdn: {again}") from error
     described = content.get("seqmdn") if isinstance(content, dict) else None
     found = described.get("format") if isinstance(described, dict) else None
-    if found != FORMAT:
+    if not isinstance(described, dict) or found != FORMAT:
         raise ValueError(
             f"{path} is no checkpoint of this version of seqmdn: expected format {FORMAT}, found "
             f"{'none' if found is None else str(found)[:40]}; {again}"

@@ -39,11 +39,11 @@ class _Parser(ArgumentParser):
             _check_file(path)
         return super().parse_args(args, *others, **options)
 
-    def instantiate(self, cfg: Namespace, *others: Any, **options: Any) -> Namespace:
-        for path in no_classes(cfg.as_dict()):
+    def instantiate(self, namespace: Namespace, *others: Any, **options: Any) -> Namespace:
+        for path in no_classes(namespace.as_dict()):
             # The parser would call any function that is named so, even one that runs a shell.
             raise ConfigurationError(f"expected the path of a class, found {path}, which is none")
-        return super().instantiate(cfg, *others, **options)
+        return super().instantiate(namespace, *others, **options)
 
     def error(self, message: str, ex: Exception | None = None) -> NoReturn:
         if not self.exit_on_error:  # a parser inside of another one, which tries several types
