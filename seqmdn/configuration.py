@@ -32,6 +32,8 @@ class _Parser(ArgumentParser):
     ) -> Namespace:
         for path in _files(args or []):
             _check_file(path)
+        if args is not None:
+            args = [re.sub(r"^--on-nan(?==|$)", "--training.on_nan", word) for word in args]
         return super().parse_args(args, *others, **options)
 
     def error(self, message: str, ex: Exception | None = None) -> NoReturn:

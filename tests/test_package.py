@@ -35,6 +35,9 @@ FLOORS = [
     "configuration",
     "weight_noise",
     "training",
+    "precision",
+    "nonfinite",
+    "sharding",
     "generation",
     "forecasting",
     "scoring",
@@ -50,6 +53,7 @@ FLOORS = [
     "linalg",
     "data",
     "plotting",
+    "processes",
     "files",
 ]
 

@@ -193,14 +193,14 @@ class SequenceDataModule(LightningDataModule):
         before it was to end.
         """
         self._indices("train")
-        ranks, rank = self._ranks()
+        ranks, _ = self._ranks()
         if self.batch_size % ranks:
             raise ValueError(
                 f"expected a batch_size that {ranks} ranks can share evenly, found "
                 f"{self.batch_size}: batch_size counts the sequences of a step on all ranks "
                 "together"
             )
-        plan = WindowPlan(self.store, self.window, self.burn_in, self.seed)
+        plan = self._plan()
         steps = -(-plan.entries // self.batch_size)
         passes = 0
 
@@ -212,9 +212,13 @@ class SequenceDataModule(LightningDataModule):
                 first = self.trainer.global_step * self.trainer.accumulate_grad_batches
             passes += 1
             for step in range(first, first + steps):
-                yield plan.keys(step * self.batch_size, (step + 1) * self.batch_size)[rank::ranks]
+                yield self._training_keys(plan, step)
 
         return Loader(self._items(), batches, steps, self.workers)
+
+    def training_keys(self, batch: int) -> list[Key]:
+        """Says what this process's part of a training batch is made of, counted from 0 on."""
+        return self._training_keys(self._plan(), batch)
 
     def val_dataloader(self) -> Iterable[Batch]:
         """Gives the validation split in batches."""
@@ -224,13 +228,17 @@ class SequenceDataModule(LightningDataModule):
         """Gives the test split in batches."""
         return self._eval_loader("test")
 
-    def batches(self, split: str, draw: int = 0) -> Iterator[Batch]:
+    def batches(
+        self, split: str, draw: int = 0, dealt: tuple[int, int] = (1, 0)
+    ) -> Iterator[Batch]:
         """Gives each sequence of a split once, whole, in store order, whatever the rank.
 
         ``draw`` is the number of a draw of the noise; all but the first are drawn by themselves.
+        Batches can be dealt out to R processes in turn, of which each names R and its own place.
         """
         items = self._items()
-        for keys in self._eval_keys(split, self._indices(split), draw):
+        count, place = dealt
+        for keys in self._eval_keys(split, self._indices(split), draw)[place::count]:
             yield items[keys]
 
     def sequences(
@@ -345,6 +353,13 @@ class SequenceDataModule(LightningDataModule):
     def _ranks(self) -> tuple[int, int]:
         trainer = self.trainer
         return (1, 0) if trainer is None else (trainer.world_size, trainer.global_rank)
+
+    def _plan(self) -> WindowPlan:
+        return WindowPlan(self.store, self.window, self.burn_in, self.seed)
+
+    def _training_keys(self, plan: WindowPlan, batch: int) -> list[Key]:
+        ranks, rank = self._ranks()
+        return plan.keys(batch * self.batch_size, (batch + 1) * self.batch_size)[rank::ranks]
 
     def _items(self, points: GivenPoints | None = None) -> Items:
         return Items(self.store, self.noise, self.columns, self.text, points or self.points)

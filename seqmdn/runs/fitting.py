@@ -1,6 +1,7 @@
 """A training, from its configuration to its scores."""
 
 import json
+import time
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -20,8 +21,11 @@ from seqmdn.configuration import fit_parser
 from seqmdn.data import SPLITS, SequenceDataModule
 from seqmdn.files import save_json
 from seqmdn.models import DensityModel
+from seqmdn.precision import precision_options
+from seqmdn.processes import first_on_node, first_process, of_first
 from seqmdn.runs.run import Run, checkpoint_of, load_run
 from seqmdn.runs.scoring import score
+from seqmdn.sharding import sharded_options
 from seqmdn.training import DensityModule, ReportProgress, StopOnInterrupt, ValidateAtEnd
 from seqmdn.transfer import check_same_data, check_same_origin, origin_of, take_over
 
@@ -36,6 +40,9 @@ class Interrupted(KeyboardInterrupt):
 
 def fit(config: Namespace, out: Path, resume: bool = False, report: Report | None = None) -> Run:
     """Train the model that a configuration describes, then score it on the test split.
+
+    Where the trainer has several processes, all of them come through here, and share the training
+    and the scoring; the first one writes the files.
 
     Args:
         config: What :func:`fit_parser` made of files and options.
@@ -55,20 +62,21 @@ def fit(config: Namespace, out: Path, resume: bool = False, report: Report | Non
             trained on other data, or whose density is not that of the model with its weights.
         Interrupted: After Ctrl-C, once a checkpoint is written.
     """
+    first = first_process()
     newest = out / "checkpoints" / "last.ckpt"
-    if newest.exists() and not resume:
+    if newest.exists() and not resume and first:
         raise FileExistsError(
             f"{out} holds a run already: go on with it by `seqmdn fit --resume {out}`, "
             "or choose another --out"
         )
-    if not resume:
+    if not resume and first:
         _check_unused(out, config)
     begun = read_checkpoint(newest) if resume else None
     parser = fit_parser()
     made = parser.instantiate(config)
     data: SequenceDataModule = made.data
     data.seed = config.seed
-    data.prepare_data()
+    _prepare(data)
     data.setup("fit")
     for split in SPLITS:
         data.describe(split)  # which refuses an empty one: before the training, not after it
@@ -105,18 +113,20 @@ def fit(config: Namespace, out: Path, resume: bool = False, report: Report | Non
     module = DensityModule(
         model, **vars(made.training), per=data.per, seed=config.seed, description=description
     )
-    out.mkdir(parents=True, exist_ok=True)
-    parser.save(config, out / "config.yaml", overwrite=True, skip_unset=False)
-    # From here on the scores of a run that goes on are those of another model.
-    (out / "metrics.json").unlink(missing_ok=True)
+    if first:
+        out.mkdir(parents=True, exist_ok=True)
+        parser.save(config, out / "config.yaml", overwrite=True, skip_unset=False)
+        # From here on the scores of a run that goes on are those of another model.
+        (out / "metrics.json").unlink(missing_ok=True)
 
     stop = StopOnInterrupt(newest)
     best = KeptCheckpoint(newest.parent, "best", monitor="val/nll")
     last = KeptCheckpoint(newest.parent, "last")
     table = CSVLogger(out, name="logs")
+    options, plugins = precision_options(sharded_options(vars(made.trainer)))
     trainer = Trainer(
         **{
-            **vars(made.trainer),
+            **options,
             "callbacks": [
                 *(made.trainer.callbacks or []),
                 ValidateAtEnd(),
@@ -128,7 +138,7 @@ def fit(config: Namespace, out: Path, resume: bool = False, report: Report | Non
         },
         default_root_dir=out,
         logger=[table, TensorBoardLogger(out, name="logs", version=table.version)],
-        plugins=[AtomicCheckpointIO()],
+        plugins=[AtomicCheckpointIO(), *plugins],
         enable_progress_bar=False,
     )
     try:
@@ -140,10 +150,23 @@ def fit(config: Namespace, out: Path, resume: bool = False, report: Report | Non
         raise KeyboardInterrupt from end
     if stop.interrupted:
         raise Interrupted(f"stopped at step {trainer.global_step}")
+    # Where the name is that of the time, processes may have read other clocks.
+    out = of_first(out)
     run = load_run(out)
     metrics = score(run, "test", frames=out / "frames.npz")
-    save_json(out / "metrics.json", metrics | {"seconds": module.seconds})
+    if first:
+        whole = {"seconds": module.seconds} | module.nonfinite.summary()
+        save_json(out / "metrics.json", metrics | whole)
     return run
+
+
+def _prepare(data: SequenceDataModule) -> None:
+    """Write the store where it is missing, once on each machine."""
+    if first_on_node():
+        data.prepare_data()
+    # Whoever started the processes ends all of them if the first one fails.
+    while data.prepare is not None and not data.path.exists():
+        time.sleep(0.2)
 
 
 def _begin_with(source: Path, model: DensityModel, data: SequenceDataModule) -> dict[str, Any]:
