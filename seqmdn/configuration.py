@@ -57,7 +57,8 @@ def fit_parser() -> ArgumentParser:
     """
     parser = _Parser(
         prog="seqmdn fit",
-        description="Train one model. Later files and options override earlier ones.",
+        description="Train one model. Later files and options override earlier ones; --on-nan is "
+        "--training.on_nan.",
     )
     parser.add_argument("-c", "--config", action="config", help="a YAML file; may be given again")
     parser.add_argument("--seed", type=int, default=0, help="seed of weights, batches and noise")

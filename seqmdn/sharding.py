@@ -19,7 +19,7 @@ class ShardedStrategy(ModelParallelStrategy):
 
     Each process has its own sequences, as in data parallelism, and between steps its share of the
     weights alone; all of them are brought together for a step's loss and gradient. With R devices
-    and Adam, each one holds 3 / R of what the weights take, and during a step the weights. Numbers
+    and Adam, each one holds 4 / R of what the weights take, and during a step the weights. Numbers
     are those of data parallelism. Checkpoints hold whole tensors in one file, as those of one
     process do.
 

@@ -242,9 +242,10 @@ class DensityModule(LightningModule):
         self.nll.update(log_prob, sizes)
 
     def _report(self, name: str) -> None:
+        self.log(name, self.nll.compute(), sync_dist=True)
         # The loggers' own count of steps is one off after some resumptions.
-        own = {name: self.nll.compute(), "step": float(self.global_step), "seconds": self.seconds}
-        self.log_dict(own, sync_dist=True)
+        self.log("step", float(self.global_step), sync_dist=True)
+        self.log("seconds", self.seconds, sync_dist=True)
         self.nll.reset()
 
 
