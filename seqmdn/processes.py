@@ -12,6 +12,7 @@ import torch
 from torch import Tensor, distributed
 
 __all__ = [
+    "check_started",
     "count_and_rank",
     "first_on_node",
     "first_process",
@@ -65,6 +66,26 @@ def count_and_rank() -> tuple[int, int]:
     if not _together():
         return 1, 0
     return distributed.get_world_size(), distributed.get_rank()
+
+
+def check_started(expected: int) -> None:
+    """Refuse processes that a launcher has started and that would not know of each other.
+
+    Args:
+        expected: How many of them are to work together.
+
+    Raises:
+        ValueError: If there are more.
+
+    Example:
+        >>> check_started(1)
+    """
+    if (found := _told("WORLD_SIZE")) > expected:
+        raise ValueError(
+            f"expected {expected} process{'es' if expected > 1 else ''}, found {found} that were "
+            "started: train by --trainer.strategy ddp with --trainer.devices for each machine and "
+            "--trainer.num_nodes, and start any other command once"
+        )
 
 
 def gathered(own: T) -> list[T]:

@@ -22,7 +22,7 @@ from seqmdn.data import SPLITS, SequenceDataModule
 from seqmdn.files import save_json
 from seqmdn.models import DensityModel
 from seqmdn.precision import precision_options
-from seqmdn.processes import first_on_node, first_process, of_first
+from seqmdn.processes import check_started, first_on_node, first_process, of_first
 from seqmdn.runs.run import Run, checkpoint_of, load_run
 from seqmdn.runs.scoring import score
 from seqmdn.sharding import sharded_options
@@ -57,9 +57,10 @@ def fit(config: Namespace, out: Path, resume: bool = False, report: Report | Non
         FileExistsError: If ``resume`` is not set and the folder holds a run, or what the run would
             overwrite.
         FileNotFoundError: If ``resume`` is set and the folder holds no checkpoint.
-        ValueError: If ``resume`` is set and the checkpoint is damaged, of another model or of
-            another store; if the configuration names a run to begin with (``--from``) that was
-            trained on other data, or whose density is not that of the model with its weights.
+        ValueError: If more processes were started than the trainer knows of; if ``resume`` is set
+            and the checkpoint is damaged, of another model or of another store; if the
+            configuration names a run to begin with (``--from``) that was trained on other data, or
+            whose density is not that of the model with its weights.
         Interrupted: After Ctrl-C, once a checkpoint is written.
     """
     first = first_process()
@@ -141,6 +142,7 @@ def fit(config: Namespace, out: Path, resume: bool = False, report: Report | Non
         plugins=[AtomicCheckpointIO(), *plugins],
         enable_progress_bar=False,
     )
+    check_started(trainer.world_size)
     try:
         with stop:
             trainer.fit(
