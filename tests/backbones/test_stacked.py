@@ -136,4 +136,7 @@ def test_half_precision_on_a_cpu_runs_step_by_step(cell: type[Backbone], steps: 
         assert steps == 1 or not torch.equal(found.float(), expected)
         backbone.zero_grad()
         found.float().square().sum().backward()
-        assert all(each.grad is not None and each.grad.any() for each in backbone.parameters())
+        gradients = [each.grad for each in backbone.parameters()]
+        assert all(each is not None for each in gradients)
+        # A first step sees a state of 0, of whose weights the slope is 0.
+        assert (steps == 1 and given is None) or all(each.any() for each in gradients)
