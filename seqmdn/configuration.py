@@ -37,6 +37,8 @@ class _Parser(ArgumentParser):
     ) -> Namespace:
         for path in _files(args or []):
             _check_file(path)
+        if args is not None:
+            args = [re.sub(r"^--on-nan(?==|$)", "--training.on_nan", word) for word in args]
         return super().parse_args(args, *others, **options)
 
     def instantiate(self, namespace: Namespace, *others: Any, **options: Any) -> Namespace:
@@ -66,7 +68,8 @@ def fit_parser() -> ArgumentParser:
     """
     parser = _Parser(
         prog="seqmdn fit",
-        description="Train one model. Later files and options override earlier ones.",
+        description="Train one model. Later files and options override earlier ones; --on-nan is "
+        "--training.on_nan.",
     )
     parser.add_argument("-c", "--config", action="config", help="a YAML file; may be given again")
     parser.add_argument("--seed", type=int, default=0, help="seed of weights, batches and noise")

@@ -1,5 +1,6 @@
 """Data sets, recipes and runs small enough to train in a second."""
 
+import csv
 import json
 import signal
 from pathlib import Path
@@ -132,6 +133,14 @@ def metrics(run: Path) -> dict[str, Any]:
     return json.loads((run / "metrics.json").read_text())
 
 
+def losses(run: Path) -> dict[str, list[float]]:
+    """What a run has logged of its losses, in the order of the steps."""
+    with (run / "logs/version_0/metrics.csv").open(newline="") as file:
+        rows = list(csv.DictReader(file))
+    names = ("train/loss", "train/grad_norm", "val/nll")
+    return {name: [float(row[name]) for row in rows if row[name]] for name in names}
+
+
 def outcome(run: Path) -> dict[str, Any]:
     """All that a run has come to, to be compared with that of another one by :func:`differing`."""
     last, best = checkpoint(run), checkpoint(run, "best")
@@ -188,6 +197,35 @@ class Worsen(Callback):
 def worsening(after: int) -> list[str]:
     """The option that gives a run a :class:`Worsen`."""
     callback = {"class_path": "tests.small.Worsen", "init_args": {"after": after}}
+    return ["--trainer.callbacks", json.dumps([callback])]
+
+
+class Corrupt(Callback):
+    """Puts NaN into the second sequence of a step's batch, in the process of a rank."""
+
+    def __init__(self, step: int, rank: int = 0) -> None:
+        self.step, self.rank = step, rank
+
+    def on_train_batch_start(self, trainer: Trainer, module: Any, batch: Any, index: int) -> None:
+        if trainer.global_step == self.step and trainer.global_rank == self.rank:
+            batch.values[1] = torch.nan
+
+
+class Break(Callback):
+    """Makes a parameter NaN before a step."""
+
+    def __init__(self, step: int) -> None:
+        self.step = step
+
+    def on_train_batch_start(self, trainer: Trainer, module: Any, *_: Any) -> None:
+        if trainer.global_step == self.step:
+            with torch.no_grad():
+                module.model.head.projection.bias[0] = torch.nan
+
+
+def corrupting(step: int, rank: int = 0) -> list[str]:
+    """The option that gives a run a :class:`Corrupt`."""
+    callback = {"class_path": "tests.small.Corrupt", "init_args": {"step": step, "rank": rank}}
     return ["--trainer.callbacks", json.dumps([callback])]
 
 

@@ -36,6 +36,9 @@ FLOORS = [
     "configuration",
     "weight_noise",
     "training",
+    "precision",
+    "nonfinite",
+    "sharding",
     "generation",
     "forecasting",
     "scoring",
@@ -52,6 +55,7 @@ FLOORS = [
     "linalg",
     "data",
     "plotting",
+    "processes",
     "files",
     "reading",
 ]

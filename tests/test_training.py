@@ -198,21 +198,83 @@ def test_a_cosine_needs_a_budget() -> None:
 @pytest.mark.parametrize("bad", [math.nan, math.inf, -math.inf])
 def test_a_loss_that_is_not_finite_stops_the_training(bad: float) -> None:
     model, sound = Gaussian(bad, at=3), Gaussian()
-    with pytest.raises(FloatingPointError, match=f"loss at step 3 is {bad}: lower the learning"):
+    with pytest.raises(FloatingPointError, match=f"loss at step 3 is {bad}; the gradient of mean"):
         train(DensityModule(model, schedule="constant"), steps=9)
     assert model.calls.count("loss") == 4  # no step was tried again, none was left out
     train(DensityModule(sound, schedule="constant"), steps=3)
     assert torch.equal(model.mean, sound.mean)
 
 
-def test_a_gradient_that_is_not_finite_stops_the_training() -> None:
-    class Root(Gaussian):
-        def loss(self, batch: Numbers) -> Tensor:
-            return super().loss(batch) + (0 * self.mean).sqrt().sum()  # of slope 0 / 0
+class Root(Gaussian):
+    """A finite loss whose slope is 0 / 0, at one step or at all from it on."""
 
+    def loss(self, batch: Numbers) -> Tensor:
+        root = (0 * self.mean).sqrt().sum()
+        loss = super().loss(batch)
+        step = self.calls.count("loss") - 1
+        return loss + root if self.bad is None and step >= self.at else loss
+
+
+def test_a_gradient_that_is_not_finite_stops_the_training() -> None:
+    message = "the gradient at step 3 is not finite; the gradient of mean is not finite: lower the"
+    with pytest.raises(FloatingPointError, match=message):
+        train(DensityModule(Root()))
+
+
+@pytest.mark.parametrize(("on_nan", "taken"), [("skip", 8), ("rollback", 5)])
+def test_a_step_that_is_not_finite_is_left_out(on_nan: Any, taken: int) -> None:
+    # Back to the weights before the first step, 8 - 3 further ones are taken.
+    model, sound = Gaussian(math.nan, at=3), Gaussian()
+    options: dict[str, Any] = {"optimizer": partial(SGD, lr=0.1), "schedule": "constant"}
+    module = DensityModule(model, on_nan=on_nan, **options)
+    trainer = train(module, steps=9)
+    train(DensityModule(sound, **options), steps=taken)
+    assert trainer.global_step == 9 and model.calls.count("loss") == 9
+    assert torch.equal(model.mean, sound.mean)
+    assert module.nonfinite.left_out == 1
+
+
+def test_a_step_of_several_batches_is_left_out_as_a_whole() -> None:
+    model, sound = Gaussian(math.nan, at=2), Gaussian()
+    options: dict[str, Any] = {"optimizer": partial(SGD, lr=0.1), "schedule": "constant"}
+    more: dict[str, Any] = {"accumulate_grad_batches": 2, "val_check_interval": 4}
+    train(DensityModule(model, on_nan="skip", **options), steps=2, **more)
+    train(DensityModule(sound, **options), steps=1, **more)
+    assert model.calls.count("loss") == 4
+    assert torch.equal(model.mean, sound.mean)
+
+
+@pytest.mark.parametrize(
+    ("on_nan", "words"),
+    [("skip", "10 steps in a row left out"), ("rollback", "10 steps in a row left out")],
+)
+def test_too_many_in_a_row_stop_the_training(on_nan: Any, words: str) -> None:
     model = Root()
-    with pytest.raises(FloatingPointError, match="loss at step 1 is nan"):
-        train(DensityModule(model))
+    message = f"after {words}, the gradient at step 13 is not finite"
+    with pytest.raises(FloatingPointError, match=message):
+        train(DensityModule(model, on_nan=on_nan), steps=20)
+    assert model.mean.isfinite().all()
+
+
+@pytest.mark.parametrize(
+    "clip", [{}, {"gradient_clip_val": 1.0}, {"gradient_clip_val": 0.5}], ids=str
+)
+def test_the_norm_of_the_gradient_is_logged_as_it_is_before_it_is_clipped(clip: dict) -> None:
+    watch, model = Watch(), Gaussian()
+    options: dict[str, Any] = {"optimizer": partial(SGD, lr=0.1), "schedule": "constant"}
+    trainer = train(DensityModule(model, **options), watch, steps=1, **clip)
+    slope = 2 * (2.0 - float(VALUES.mean()))
+    assert float(trainer.callback_metrics["train/grad_norm"]) == pytest.approx(slope)
+    taken = min(slope, clip.get("gradient_clip_val", slope))
+    assert model.mean.item() == pytest.approx(2.0 - 0.1 * taken)
+
+
+def test_a_gradient_may_be_clipped_by_value() -> None:
+    model = Gaussian()
+    options: dict[str, Any] = {"optimizer": partial(SGD, lr=0.1), "schedule": "constant"}
+    clip: dict[str, Any] = {"gradient_clip_val": 0.25, "gradient_clip_algorithm": "value"}
+    train(DensityModule(model, **options), steps=1, **clip)
+    assert model.mean.item() == pytest.approx(2.0 - 0.1 * 0.25)
 
 
 def test_random_numbers_depend_on_seed_and_step_alone(tmp_path: Path) -> None:

@@ -156,20 +156,26 @@ class LSTMBackbone(StackedBackbone):
 def run_lstm(layer: nn.Module, x: Tensor, state: State | None) -> tuple[Tensor, State]:
     """Run an LSTM's one layer over x ``(B, T, X)``; each state tensor is ``(B, hidden)``.
 
+    In float16 on a CPU, for which PyTorch has no recurrent layer, it runs step by step.
+
     Example:
         >>> h, state = run_lstm(LSTMBackbone.layer(3, 8), torch.zeros(5, 7, 3), None)
         >>> h.shape, [part.shape for part in state]
         (torch.Size([5, 7, 8]), [torch.Size([5, 8]), torch.Size([5, 8])])
     """
     weights: Any = layer._flat_weights
-    if x.shape[1] == 1 and x.dtype == weights[1].dtype:
-        # A step by itself takes half of the time of a whole layer over one step on a CPU, its
-        # gradient included.
+    # A step by itself takes half of the time of a whole layer over one step on a CPU, its gradient
+    # included.
+    if (x.shape[1] == 1 and x.dtype == weights[1].dtype) or _half_on_cpu(x):
         if state is None:
-            zero = x.new_zeros(len(x), weights[1].shape[1])
+            zero = weights[1].new_zeros(len(x), weights[1].shape[1])
             state = zero, zero
-        hidden, cell = torch.lstm_cell(x[:, 0], state, *weights)
-        return hidden.unsqueeze(1), (hidden, cell)
+        hidden, cell = state
+        outputs = []
+        for step in x.unbind(1):
+            hidden, cell = torch.lstm_cell(step, (hidden, cell), *weights)
+            outputs.append(hidden.unsqueeze(1))
+        return torch.cat(outputs, dim=1) if len(outputs) > 1 else outputs[0], (hidden, cell)
     given = None if state is None else tuple(part.unsqueeze(0).contiguous() for part in state)
     h, (hidden, cell) = layer(x, given)
     return h, (hidden.squeeze(0), cell.squeeze(0))
@@ -222,6 +228,23 @@ class GRUBackbone(StackedBackbone):
         return nn.GRU(inputs, hidden, batch_first=True)
 
     def run_layer(self, layer: nn.Module, x: Tensor, state: State | None) -> tuple[Tensor, State]:
+        if _half_on_cpu(x):
+            weights: Any = layer._flat_weights
+            hidden = weights[1].new_zeros(len(x), self.hidden) if state is None else state[0]
+            outputs = []
+            for step in x.unbind(1):
+                hidden = torch.gru_cell(step, hidden, *weights)
+                outputs.append(hidden)
+            return torch.stack(outputs, dim=1), (hidden,)
         given = None if state is None else state[0].unsqueeze(0).contiguous()
         h, hidden = layer(x, given)
         return h, (hidden.squeeze(0),)
+
+
+def _half_on_cpu(x: Tensor) -> bool:
+    """Say whether autocast would hand a recurrent layer float16 where there is none of it."""
+    return (
+        x.device.type == "cpu"
+        and torch.is_autocast_enabled("cpu")
+        and torch.get_autocast_dtype("cpu") == torch.float16
+    )

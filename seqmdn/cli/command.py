@@ -15,6 +15,7 @@ from seqmdn.cli.fit import fit_command
 from seqmdn.cli.report import report_command
 from seqmdn.cli.sample import sample_command
 from seqmdn.configuration import ConfigurationError
+from seqmdn.processes import first_process
 from seqmdn.runs import Interrupted
 
 __all__ = ["main"]
@@ -57,10 +58,18 @@ def main(arguments: Sequence[str] | None = None) -> None:
     _quieten()
     try:
         commands[words[0]](words[1:])
-    except KeyboardInterrupt as stop:
+    except (Interrupted, FloatingPointError) as error:
         if debug:
             raise
-        _end(f"{stop}" if isinstance(stop, Interrupted) else "interrupted", 130)
+        # All processes of a training end by these at once, and the first one speaks for them. An
+        # error of another one would have it killed before it can.
+        if not first_process():
+            return
+        _end(_words_of(error), 130 if isinstance(error, Interrupted) else 1)
+    except KeyboardInterrupt:
+        if debug:
+            raise
+        _end("interrupted", 130)
     except Exception as error:
         if debug:
             raise
@@ -78,7 +87,7 @@ def _quieten() -> None:
     warnings.formatwarning = lambda message, *_: f"seqmdn: {message}\n"
 
 
-def _words_of(error: Exception) -> str:
+def _words_of(error: BaseException) -> str:
     """Say what went wrong; the operating system's errors know a file but not what to do."""
     if isinstance(error, OSError) and error.strerror and error.filename:
         return f"{error.filename}: {error.strerror.lower()}: choose another file or folder"

@@ -43,6 +43,7 @@ from seqmdn.comparison import (
     time_drawing,
 )
 from seqmdn.configuration import ConfigurationError
+from seqmdn.processes import check_started
 from seqmdn.runs import Interrupted
 
 __all__ = ["compare_command"]
@@ -51,6 +52,7 @@ __all__ = ["compare_command"]
 def compare_command(words: list[str]) -> None:
     """Train, score and compare the models of a recipe, or the cells of a sweep."""
     options, overrides = compare_parser().parse_known_args(words)
+    check_started(1)
     recipe: Path = options.recipe
     out: Path = options.out or Path("results", *recipe.resolve().parts[-2:])
     jobs = _jobs(options)

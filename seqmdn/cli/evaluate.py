@@ -6,6 +6,7 @@ from pathlib import Path
 from seqmdn.cli.words import bars, command_parser, say
 from seqmdn.plotting import calibration_figure
 from seqmdn.plotting import check_ending as check_picture
+from seqmdn.processes import first_process, joined
 from seqmdn.runs import evaluate
 
 __all__ = ["evaluate_command"]
@@ -50,15 +51,18 @@ def evaluate_command(words: list[str]) -> None:
                 stack.enter_context(progress)
             progress.update(bar, completed=done, total=total)
 
+        stack.enter_context(joined())
         metrics = evaluate(
             options.run,
             options.split,
             options.data,
             draws,
             options.adapt,
-            scored,
+            scored if first_process() else None,
             options.dequantise,
         )
+    if not first_process():
+        return
     if options.out is not None:
         name = options.run.resolve().name
         calibration_figure(options.out, {name: metrics["calibration"]})

@@ -5,6 +5,7 @@ from pathlib import Path
 
 from seqmdn.cli.words import say, telling, value_of
 from seqmdn.configuration import ConfigurationError, fit_parser
+from seqmdn.processes import first_process
 from seqmdn.reading import read_json
 from seqmdn.runs import Interrupted, fit
 
@@ -38,5 +39,5 @@ def fit_command(words: list[str]) -> None:
             fit(config, out, resume=resume is not None, report=report)
     except Interrupted as stop:
         raise Interrupted(f"{stop}; go on by: seqmdn fit --resume {out}") from None
-    if progress != "json":
+    if progress != "json" and first_process():
         say(read_json(out / "metrics.json", dict), out)

@@ -20,6 +20,7 @@ from rich.progress import (
 )
 from rich.table import Table
 
+from seqmdn.processes import first_process
 from seqmdn.runs import Report
 
 __all__ = ["bars", "command_parser", "counting", "say", "show", "telling", "value_of"]
@@ -68,7 +69,13 @@ def counting(what: str, total: int) -> Iterator[Callable[[], None]]:
 
 @contextmanager
 def telling(how: str | None) -> Iterator[Report]:
-    """Tell the progress of one training: by a bar, a line a validation, or lines of JSON."""
+    """Tell the progress of one training: by a bar, a line a validation, or lines of JSON.
+
+    Of several processes, the first one tells it.
+    """
+    if not first_process():
+        yield lambda step, steps, nll: None
+        return
     how = how or ("bar" if sys.stderr.isatty() else "lines")
     if how == "bar":
         with bars() as progress:
@@ -116,6 +123,13 @@ def say(metrics: dict[str, Any], source: Path) -> None:
             f"energy score {metrics['energy_score']:.4f} ± {metrics['energy_score_stderr']:.4f}, "
             f"90 % intervals hold {100 * metrics['coverage_90']:.1f} "
             f"± {100 * metrics['coverage_90_stderr']:.1f} %"
+        )
+    if (wrong := metrics.get("not_finite")) is not None:
+        steps = ", ".join(str(each["step"]) for each in wrong["first"])
+        more = ", ..." if wrong["left_out"] > len(wrong["first"]) else ""
+        print(
+            f"left out: {wrong['left_out']} steps whose loss or gradient was not finite (steps "
+            f"{steps}{more}), {wrong['rolled_back']} of them by going back to earlier weights"
         )
     if metrics.get("r2") is not None:
         print(

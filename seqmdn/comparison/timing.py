@@ -21,6 +21,7 @@ from seqmdn.comparison.tasks import Task, first_tasks
 from seqmdn.configuration import fit_parser
 from seqmdn.data import SequenceDataModule
 from seqmdn.files import save_json
+from seqmdn.precision import precision_options
 from seqmdn.reading import read_json
 from seqmdn.runs import draw, load_run
 from seqmdn.training import DensityModule
@@ -138,7 +139,8 @@ class _Training:
 
     def __init__(self, config: Namespace) -> None:
         made = fit_parser().instantiate(config)
-        self.options = vars(made.trainer)
+        self.options, plugins = precision_options(vars(made.trainer))
+        self.plugins: list[Any] = list(plugins)
         self.data: SequenceDataModule = made.data
         self.data.prepare_data()
         self.data.setup("fit")
@@ -159,8 +161,15 @@ class _Training:
                 "enable_checkpointing": False,
             },
             logger=False,
+            plugins=self.plugins,
             enable_progress_bar=False,
         )
+        if trainer.world_size > 1:
+            raise ValueError(
+                f"expected a training of one process to measure its steps, found "
+                f"{trainer.world_size}: set --trainer.devices 1, or hold steps equal (--budget "
+                "steps)"
+            )
         module = DensityModule(self.model, **self.training, per=self.data.per)
         trainer.fit(module, datamodule=self.data)
         return (timer.ended - timer.begun) / _STEPS

@@ -215,9 +215,8 @@ class SequenceDataModule(LightningDataModule):
                 f"{self.batch_size}: batch_size counts the sequences of a step on all ranks "
                 "together"
             )
-        plan = WindowPlan(self.store, self.window, self.burn_in, self.seed)
-        cut = Buckets(plan, self.batch_size, self.buckets, self.seed)
-        steps = -(-plan.entries // self.batch_size)
+        cut = self._cut()
+        steps = -(-cut.plan.entries // self.batch_size)
         passes = 0
 
         def batches() -> Iterator[list[Key]]:
@@ -232,6 +231,11 @@ class SequenceDataModule(LightningDataModule):
 
         return Loader(self._items(), batches, steps, self.workers)
 
+    def training_keys(self, batch: int) -> list[Key]:
+        """Says what this process's part of a training batch is made of, counted from 0 on."""
+        ranks, rank = self._ranks()
+        return self._cut().batch(batch)[rank::ranks]
+
     def val_dataloader(self) -> Iterable[Batch]:
         """Gives the validation split in batches."""
         return self._eval_loader("valid")
@@ -240,13 +244,17 @@ class SequenceDataModule(LightningDataModule):
         """Gives the test split in batches."""
         return self._eval_loader("test")
 
-    def batches(self, split: str, draw: int = 0) -> Iterator[Batch]:
+    def batches(
+        self, split: str, draw: int = 0, dealt: tuple[int, int] = (1, 0)
+    ) -> Iterator[Batch]:
         """Gives each sequence of a split once, whole, in store order, whatever the rank.
 
         ``draw`` is the number of a draw of the noise; all but the first are drawn by themselves.
+        Batches can be dealt out to R processes in turn, of which each names R and its own place.
         """
         items = self._items()
-        for keys in self._eval_keys(split, self._indices(split), draw):
+        count, place = dealt
+        for keys in self._eval_keys(split, self._indices(split), draw)[place::count]:
             yield items[keys]
 
     def sequences(
@@ -361,6 +369,10 @@ class SequenceDataModule(LightningDataModule):
     def _ranks(self) -> tuple[int, int]:
         trainer = self.trainer
         return (1, 0) if trainer is None else (trainer.world_size, trainer.global_rank)
+
+    def _cut(self) -> Buckets:
+        plan = WindowPlan(self.store, self.window, self.burn_in, self.seed)
+        return Buckets(plan, self.batch_size, self.buckets, self.seed)
 
     def _items(self, points: GivenPoints | None = None) -> Items:
         return Items(self.store, self.noise, self.columns, self.text, points or self.points)

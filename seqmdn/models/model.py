@@ -27,6 +27,15 @@ class DensityModel(nn.Module, ABC):
     def loss(self, batch: Any) -> Tensor:
         """Return what training minimises, a scalar."""
 
+    def loss_weight(self, batch: Any) -> Tensor:  # ()
+        """Return how much a batch counts in the loss of a larger one that it is a part of.
+
+        Losses are means over the frames that count, each as often as its sequence's weight says.
+        """
+        frames: Tensor = batch.frames()
+        weights: Tensor | None = getattr(batch, "weights", None)
+        return frames.sum() if weights is None else (weights * frames).sum()
+
     @abstractmethod
     def log_prob(self, batch: Any) -> Tensor:  # (B,)
         """Return the log-density of each example, or its bound, in nats of the data's own units."""

@@ -1,6 +1,7 @@
 """A training, from its configuration to its scores."""
 
 import json
+import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -24,8 +25,11 @@ from seqmdn.configuration import fit_parser
 from seqmdn.data import SPLITS, SequenceDataModule
 from seqmdn.files import remove_partial, save_json, save_text
 from seqmdn.models import DensityModel
+from seqmdn.precision import precision_options
+from seqmdn.processes import check_started, first_on_node, first_process, of_first
 from seqmdn.runs.run import Run, checkpoint_of, load_run
 from seqmdn.runs.scoring import score
+from seqmdn.sharding import sharded_options
 from seqmdn.training import DensityModule, ReportProgress, StopOnInterrupt, ValidateAtEnd
 from seqmdn.transfer import check_same_data, check_same_origin, origin_of, take_over
 
@@ -41,6 +45,9 @@ class Interrupted(KeyboardInterrupt):
 def fit(config: Namespace, out: Path, resume: bool = False, report: Report | None = None) -> Run:
     """Train the model that a configuration describes, then score it on the test split.
 
+    Where the trainer has several processes, all of them come through here, and share the training
+    and the scoring; the first one writes the files.
+
     Args:
         config: What :func:`fit_parser` made of files and options.
         out: The run's folder, made if missing.
@@ -55,27 +62,29 @@ def fit(config: Namespace, out: Path, resume: bool = False, report: Report | Non
         FileExistsError: If ``resume`` is not set and the folder holds a run, or what the run would
             overwrite.
         FileNotFoundError: If ``resume`` is set and the folder holds no checkpoint.
-        ValueError: If ``resume`` is set and the checkpoints are damaged, of another model or of
-            another store; if the configuration names a run to begin with (``--from``) that was
-            trained on other data, or whose density is not that of the model with its weights.
+        ValueError: If more processes were started than the trainer knows of; if ``resume`` is set
+            and the checkpoints are damaged, of another model or of another store; if the
+            configuration names a run to begin with (``--from``) that was trained on other data, or
+            whose density is not that of the model with its weights.
         OSError: If the folder cannot be written, or no more of it; the message names the checkpoint
             that is left.
         Interrupted: After Ctrl-C, once a checkpoint is written.
     """
+    first = first_process()
     kept = out / "checkpoints"
-    if has_checkpoint(kept) and not resume:
+    if has_checkpoint(kept) and not resume and first:
         raise FileExistsError(
             f"{out} holds a run already: go on with it by `seqmdn fit --resume {out}`, "
             "or choose another --out"
         )
-    if not resume:
+    if not resume and first:
         _check_unused(out, config)
     newest, begun = read_newest(kept) if resume else (kept / LAST, None)
     parser = fit_parser()
     made = parser.instantiate(config)
     data: SequenceDataModule = made.data
     data.seed = config.seed
-    data.prepare_data()
+    _prepare(data)
     data.setup("fit")
     for split in SPLITS:
         data.describe(split)  # which refuses an empty one: before the training, not after it
@@ -113,20 +122,22 @@ def fit(config: Namespace, out: Path, resume: bool = False, report: Report | Non
         model, **vars(made.training), per=data.per, seed=config.seed, description=description
     )
     with _written(out):
-        out.mkdir(parents=True, exist_ok=True)
-        for folder in (out, kept):
-            remove_partial(folder)
-        save_text(out / "config.yaml", parser.dump(config, skip_unset=False))
-        # From here on the scores of a run that goes on are those of another model.
-        (out / "metrics.json").unlink(missing_ok=True)
+        if first:
+            out.mkdir(parents=True, exist_ok=True)
+            for folder in (out, kept):
+                remove_partial(folder)
+            save_text(out / "config.yaml", parser.dump(config, skip_unset=False))
+            # From here on the scores of a run that goes on are those of another model.
+            (out / "metrics.json").unlink(missing_ok=True)
 
         stop = StopOnInterrupt(kept / LAST)
         best = KeptCheckpoint(kept, "best", monitor="val/nll")
         last = KeptCheckpoint(kept, Path(LAST).stem)
         table = CSVLogger(out, name="logs")
+        options, plugins = precision_options(sharded_options(vars(made.trainer)))
         trainer = Trainer(
             **{
-                **vars(made.trainer),
+                **options,
                 "callbacks": [
                     *(made.trainer.callbacks or []),
                     ValidateAtEnd(),
@@ -138,9 +149,10 @@ def fit(config: Namespace, out: Path, resume: bool = False, report: Report | Non
             },
             default_root_dir=out,
             logger=[table, TensorBoardLogger(out, name="logs", version=table.version)],
-            plugins=[AtomicCheckpointIO()],
+            plugins=[AtomicCheckpointIO(), *plugins],
             enable_progress_bar=False,
         )
+        check_started(trainer.world_size)
         try:
             with stop:
                 trainer.fit(
@@ -150,9 +162,13 @@ def fit(config: Namespace, out: Path, resume: bool = False, report: Report | Non
             raise KeyboardInterrupt from end
         if stop.interrupted:
             raise Interrupted(f"stopped at step {trainer.global_step}")
+        # Where the name is that of the time, processes may have read other clocks.
+        out = of_first(out)
         run = load_run(out)
         metrics = score(run, "test", frames=out / "frames.npz")
-        save_json(out / "metrics.json", metrics | {"seconds": module.seconds})
+        if first:
+            whole = {"seconds": module.seconds} | module.nonfinite.summary()
+            save_json(out / "metrics.json", metrics | whole)
     return run
 
 
@@ -172,6 +188,15 @@ def _written(out: Path) -> Iterator[None]:
             left = "there is no checkpoint yet: make room and begin again, or choose another --out"
         reason = (error.strerror or str(error)).lower()
         raise OSError(f"{out}: {reason}; {left}") from error
+
+
+def _prepare(data: SequenceDataModule) -> None:
+    """Write the store where it is missing, once on each machine."""
+    if first_on_node():
+        data.prepare_data()
+    # Whoever started the processes ends all of them if the first one fails.
+    while data.prepare is not None and not data.path.exists():
+        time.sleep(0.2)
 
 
 def _begin_with(source: Path, model: DensityModel, data: SequenceDataModule) -> dict[str, Any]:

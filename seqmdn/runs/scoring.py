@@ -21,7 +21,8 @@ from seqmdn.data import Batch
 from seqmdn.files import save_json, written_whole
 from seqmdn.metrics import NegativeLogLikelihood
 from seqmdn.models import ExactModel
-from seqmdn.reading import read_json_value
+from seqmdn.processes import count_and_rank, first_process, gathered, in_turn
+from seqmdn.reading import read_json
 from seqmdn.runs.dequantisation import check_dequantised, log_mean_exp
 from seqmdn.runs.run import Run, load_run
 from seqmdn.scoring import score_classes, score_densities
@@ -70,12 +71,13 @@ def evaluate(
     """
     frames = source / "frames.npz" if source.is_dir() else None
     metrics = score(load_run(source, data), split, draws, adapt, scored, frames, dequantise)
-    if source.is_dir():
+    if source.is_dir() and first_process():
         path = source / "metrics.json"
         if path.exists():
             # The best checkpoint knows the time until it was written, not that of the whole
-            # training.
-            metrics["seconds"] = read_json_value(path, "seconds")
+            # training, and the steps that were left out until then.
+            before = read_json(path, dict)
+            metrics |= {key: before[key] for key in ("seconds", "not_finite") if key in before}
         save_json(path, metrics)
     return metrics
 
@@ -89,7 +91,11 @@ def score(
     frames: Path | None = None,
     dequantise: int | None = None,
 ) -> dict[str, Any]:
-    """Score a model on a split; see :func:`evaluate`; ``frames`` is where ``frames.npz`` goes."""
+    """Score a model on a split; see :func:`evaluate`; ``frames`` is where ``frames.npz`` goes.
+
+    Several processes share the split's batches, each of which is what it is for one process, and
+    all of them return the scores of the whole split; the first writes ``frames``.
+    """
     if dequantise is not None:
         check_dequantised(run, dequantise)
     device = torch.device("cuda" if torch.cuda.is_available() else "cpu")
@@ -140,7 +146,9 @@ def score(
         found["adapted"] = more["log_prob"]
     if "from" in run.description:
         result["from"] = run.description["from"]
-    if frames is not None and isinstance(model, ExactModel):
+    if "not_finite" in run.description:
+        result["not_finite"] = run.description["not_finite"]
+    if frames is not None and isinstance(model, ExactModel) and first_process():
         with written_whole(frames) as partial:
             np.savez(partial, **found)
     return result | {
@@ -163,22 +171,23 @@ def _likelihood(
 
     Of several draws of the data's noise, those of sequences alone.
     """
-    nll = NegativeLogLikelihood()
-    nats: list[Tensor] = []
-    lengths: list[Tensor] = []
-    observations: list[Tensor] = []
-    frames: list[Tensor] = []
-    for several in zip(*(run.data.batches(split, draw) for draw in range(draws)), strict=True):
+    # It is given all sequences, and has none to gather.
+    nll = NegativeLogLikelihood(distributed_available_fn=lambda: False)
+    own: list[tuple[Tensor, ...]] = []
+    dealt = count_and_rank()
+    for several in zip(
+        *(run.data.batches(split, draw, dealt) for draw in range(draws)), strict=True
+    ):
         batch = several[0]
         each = [log_prob(move_data_to_device(one, device)).cpu() for one in several]
         found = each[0] if draws == 1 else log_mean_exp(torch.stack(each))
-        if found.ndim == 2:
-            frames.append(found[batch.mask()])
-            found = found.sum(dim=1)
-        nats.append(found)
-        lengths.append(batch.frames())
-        observations.append(batch.observations())
-        nll.update(found, lengths[-1] if run.data.per == "frame" else 1)
+        of_frames = found[batch.mask()] if found.ndim == 2 else found
+        found = found.sum(dim=1) if found.ndim == 2 else found
+        own.append((found, batch.frames(), batch.observations(), of_frames))
+    every = in_turn(gathered(own))
+    nats, lengths, observations, frames = (list(part) for part in zip(*every, strict=True))
+    for found, frames_of in zip(nats, lengths, strict=True):
+        nll.update(found, frames_of if run.data.per == "frame" else 1)
     result = {
         "nll": float(nll.compute()),
         "stderr": float(nll.stderr()),
@@ -191,7 +200,7 @@ def _likelihood(
     limit = run.data.limit(split)
     if limit is not None:
         result |= {"limit": limit, "gap_to_limit": result["nll"] - limit}
-    arrays = {"lengths": lengths, "observations": observations, "log_prob": frames or nats}
+    arrays = {"lengths": lengths, "observations": observations, "log_prob": frames}
     return (
         result | {"nll_per_sequence": nll.values().tolist()},
         {name: torch.cat(parts).numpy() for name, parts in arrays.items()},

@@ -119,3 +119,24 @@ def test_a_state_can_be_cut_and_gathered() -> None:
     chosen = torch.tensor([3, 3, 0])
     h, _ = backbone(x.expand(3, 1, 3), tuple(part[chosen] for part in state))
     assert torch.equal(h[0], h[1]) and not torch.equal(h[0], h[2])
+
+
+@pytest.mark.parametrize("steps", [1, 7])
+@pytest.mark.parametrize("cell", [LSTMBackbone, GRUBackbone])
+def test_half_precision_on_a_cpu_runs_step_by_step(cell: type[Backbone], steps: int) -> None:
+    backbone = cell(5, hidden=6, layers=2)
+    x, begun = torch.randn(3, steps, 5), backbone(torch.randn(3, 2, 5))[1]
+    for given in (None, tuple(part.detach() for part in begun)):
+        expected, after = backbone(x, given)
+        with torch.autocast("cpu", dtype=torch.float16):
+            found, state = backbone(x, given)
+        torch.testing.assert_close(found.float(), expected, rtol=0.01, atol=0.003)
+        for part, whole in zip(state, after, strict=True):
+            torch.testing.assert_close(part.float(), whole, rtol=0.01, atol=0.003)
+        assert steps == 1 or not torch.equal(found.float(), expected)
+        backbone.zero_grad()
+        found.float().square().sum().backward()
+        gradients = [each.grad for each in backbone.parameters()]
+        assert all(each is not None for each in gradients)
+        # A first step sees a state of 0, of whose weights the slope is 0.
+        assert (steps == 1 and given is None) or all(each.any() for each in gradients)

@@ -175,6 +175,23 @@ def test_ranks_share_each_batch(path: Path, way: dict, world_size: int) -> None:
         assert all(len(share[step].lengths) == 4 // world_size for share in shares)
 
 
+def test_what_a_batch_is_made_of_can_be_asked_later(path: Path, way: dict) -> None:
+    whole, shares = make(path, **way), ranks(path, 2, **way)
+    for number, batch in enumerate(whole.train_dataloader()):
+        keys = whole.training_keys(number)
+        assert [(k.sequence, k.begin, k.stop) for k in keys] == [
+            (row[0], row[1], row[3]) for row in seen(batch)
+        ]
+        assert [share.training_keys(number) for share in shares] == [keys[::2], keys[1::2]]
+
+
+def test_batches_are_dealt_out_in_turn(path: Path) -> None:
+    module = make(path, eval_batch_size=1)
+    whole = list(module.batches("valid"))
+    for place in range(2):
+        assert all(map(equal, module.batches("valid", dealt=(2, place)), whole[place::2]))
+
+
 @pytest.mark.parametrize("world_size", [1, 2, 3])
 @pytest.mark.parametrize("size", [1, 2, 5])
 def test_ranks_score_each_sequence_once(path: Path, world_size: int, size: int) -> None:

@@ -7,6 +7,7 @@ from pathlib import Path
 import h5py
 import numpy as np
 import pytest
+import torch
 import yaml
 
 from data_prep import accent, blizzard, iam_ondb, timit
@@ -144,6 +145,10 @@ def test_fits_evaluates_and_samples(
     small += [*size, "--data.batch_size", "4"]
     main(["fit", *files, *small, "--out", str(run), "--debug"])
     assert json.loads((run / "metrics.json").read_text())["split"] == "test"  # fit has scored it
+    optimizer = torch.load(run / "checkpoints/last.ckpt", weights_only=True)["optimizer_states"][0]
+    every = {number for group in optimizer["param_groups"] for number in group["params"]}
+    # Several processes would wait for the gradient of a parameter that never has one.
+    assert optimizer["state"].keys() == every
     if model == recipe_models(recipe)[0]:  # the command does no more: once for each recipe
         main(["evaluate", str(run), "--split", "valid", "--debug"])
         assert json.loads((run / "metrics.json").read_text())["split"] == "valid"

@@ -79,6 +79,9 @@ class AttentionEncoder(TaskEncoder):
         self.decoder = perceptron(inputs + hidden, hidden, layers, hidden)
         self.features = self.task_features = hidden
 
+    def read_task(self, read: bool) -> None:
+        self.nothing.requires_grad_(read)
+
     def _encode(self, x: Tensor, y: Tensor, given: Tensor) -> tuple[Tensor, Tensor]:
         x = _with_octaves(x, self.octaves)
         # What no task is given behind its last given point is looked at by nobody.

@@ -114,6 +114,9 @@ class ConvolutionalEncoder(TaskEncoder):
         self.decoder = perceptron(channels[0], hidden, layers, hidden)
         self.features = self.task_features = hidden
 
+    def read_task(self, read: bool) -> None:
+        self.nothing.requires_grad_(read)
+
     def _encode(self, x: Tensor, y: Tensor, given: Tensor) -> tuple[Tensor, Tensor]:
         log_drawn, log_read = self._log_weights(x)
         *others, last = [log.exp() for log in log_drawn]  # (B, T, G) each

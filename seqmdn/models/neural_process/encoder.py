@@ -74,6 +74,12 @@ class TaskEncoder(nn.Module, ABC):
         x, y = x.where(present.unsqueeze(-1), 0), y.where(given.unsqueeze(-1), 0)
         return self._encode(x, y, given)
 
+    def read_task(self, read: bool) -> None:
+        """Say whether the task's vector is read: what only that needs is trained, or frozen.
+
+        A weight that never has a gradient would be waited for where several processes train.
+        """
+
     @abstractmethod
     def _encode(self, x: Tensor, y: Tensor, given: Tensor) -> tuple[Tensor, Tensor]:
         """Encode points whose y is 0 where it is not given, and whose padding is 0."""

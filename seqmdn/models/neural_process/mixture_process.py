@@ -146,6 +146,7 @@ class MixtureProcess(NeuralProcess):
         if weights != "uniform":
             bounds = None if weights == "deterministic" else concentrations
             self.gate = DirichletGate(self.encoder.task_features, self.head.components, bounds)
+            self.encoder.read_task(True)
 
     def loss(self, batch: Batch) -> Tensor:
         """Return what training minimises, in nats a target, a mean over all that count.

@@ -70,6 +70,7 @@ class NeuralProcess(FunctionModel):
     ) -> None:
         super().__init__(features, context, transform, inputs, chunk)
         self.encoder = encoder(context, features)
+        self.encoder.read_task(False)
         self.head = self._make_head(head)
 
     def task_vectors(self, batch: Batch) -> Tensor:

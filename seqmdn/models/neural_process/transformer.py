@@ -91,6 +91,9 @@ class TransformerEncoder(TaskEncoder):
         self.nothing = nn.Parameter(torch.randn(hidden) * 0.1)
         self.features = self.task_features = hidden
 
+    def read_task(self, read: bool) -> None:
+        self.nothing.requires_grad_(read)
+
     def _encode(self, x: Tensor, y: Tensor, given: Tensor) -> tuple[Tensor, Tensor]:
         T = x.shape[1]
         itself = torch.eye(T, dtype=torch.bool, device=x.device)
