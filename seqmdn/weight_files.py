@@ -5,6 +5,7 @@ from pathlib import Path
 from typing import Any
 
 from seqmdn.files import written_whole
+from seqmdn.reading import parse_json
 
 __all__ = ["ENDING", "read_weights", "save_weights"]
 
@@ -30,7 +31,7 @@ def save_weights(path: Path, content: dict[str, Any]) -> None:
     from safetensors.torch import save_file
 
     described = json.dumps(content["seqmdn"])
-    if json.loads(described) != content["seqmdn"]:
+    if parse_json(described, str(path)) != content["seqmdn"]:
         raise ValueError(
             "expected a description of plain values in the checkpoint, found one that JSON does "
             "not keep as it is: use the checkpoint itself"
@@ -64,7 +65,7 @@ def read_weights(path: Path) -> dict[str, Any]:
         weights = {f"{_PREFIX}{name}": file.get_tensor(name) for name in file.keys()}  # noqa: SIM118 (no dict)
     return {
         "state_dict": weights,
-        "seqmdn": None if described is None else json.loads(described),
+        "seqmdn": None if described is None else parse_json(described, str(path)),
     }
 
 

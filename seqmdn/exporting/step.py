@@ -220,5 +220,7 @@ def _checked(model: nn.Module) -> ExactModel:
     if isinstance(model, MDN) and isinstance(model.backbone, WindowBackbone):
         raise ExportError("expected an MDN of numbers, found one that reads a text")
     if model.training:
-        raise ExportError("expected a model in evaluation mode, found one in training: call eval()")
+        raise ExportError(
+            "expected a model in evaluation mode, found one in training: call model.eval()"
+        )
     return model
