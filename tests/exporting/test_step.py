@@ -156,7 +156,7 @@ def test_features_in_turn_are_drawn_and_scored() -> None:
         (FrameVAE(12288), "found a FrameVAE"),
         (nn.Linear(2, 2), "found a Linear"),
         (made(head=CircuitHead), "draws of a Circuit cannot be exported"),
-        (made().train(), "found one in training: call eval"),
+        (made().train(), "found one in training: call model.eval"),
     ],
     ids=["vrnn", "vae", "layer", "circuit", "training"],
 )
