@@ -184,7 +184,8 @@ class Logit(Transform):
 
     low: Tensor  # (D,)
     high: Tensor  # (D,)
-    ends: Tensor  # (2, D)
+    first: Tensor  # (D,)
+    last: Tensor  # (D,)
 
     def __init__(
         self, features: int, low: float | Sequence[float] = 0.0, high: float | Sequence[float] = 1.0
@@ -201,7 +202,8 @@ class Logit(Transform):
         if not (self.low < self.high).all():
             raise ValueError(f"Logit expected low below high, found low {low} and high {high}")
         # The first and the last number between the borders, in the borders' precision.
-        self.register_buffer("ends", _ends(self.low, self.high), persistent=False)
+        for name, tensor in zip(("first", "last"), _ends(self.low, self.high), strict=True):
+            self.register_buffer(name, tensor, persistent=False)
         self.standardise = Standardise(features)
 
     def fit(self, values: Tensor, observed: Tensor | None = None) -> Self:
@@ -224,12 +226,12 @@ class Logit(Transform):
             s < 0, self.low + width * torch.sigmoid(s), self.high - width * torch.sigmoid(-s)
         )
         if torch.compiler.is_exporting():  # ONNX knows no next number, but these
-            return y.clamp(*self.ends)
+            return y.clamp(self.first, self.last)
         return y.clamp(*_ends(self.low.to(y.dtype), self.high.to(y.dtype)))
 
     def _load_from_state_dict(self, state_dict: Mapping[str, Any], prefix: str, *rest: Any) -> None:
         super()._load_from_state_dict(state_dict, prefix, *rest)
-        self.ends = _ends(self.low, self.high)  # a checkpoint brings its own borders
+        self.first, self.last = _ends(self.low, self.high)  # a checkpoint brings its own borders
 
     def extra_repr(self) -> str:
         return f"features={len(self.low)}, low={_short(self.low)}, high={_short(self.high)}"
@@ -329,8 +331,8 @@ def _check_frames(
     return observed
 
 
-def _ends(low: Tensor, high: Tensor) -> Tensor:  # (D,), (D,) -> (2, D)
-    return torch.stack((torch.nextafter(low, high), torch.nextafter(high, low)))
+def _ends(low: Tensor, high: Tensor) -> tuple[Tensor, Tensor]:  # (D,), (D,) -> (D,), (D,)
+    return torch.nextafter(low, high), torch.nextafter(high, low)
 
 
 def _short(border: Tensor) -> str:
