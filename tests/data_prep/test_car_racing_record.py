@@ -89,8 +89,8 @@ def rewrite(source: Path, content: object) -> None:
     ("edit", "message"),
     [
         (lambda s: (s / INDEX).unlink(), "order of the recorded files at .*found no such file"),
-        (lambda s: (s / INDEX).write_text("{"), "expected a JSON object of file names and rows"),
-        (lambda s: rewrite(s, [1, 2]), "expected a JSON object of file names and rows"),
+        (lambda s: (s / INDEX).write_text("{"), "json, line 1: expected JSON, found none"),
+        (lambda s: rewrite(s, [1, 2]), r"expected a JSON object, found '\[1, 2\]'"),
         (lambda s: rewrite(s, {"a.npz": "x", "b.npz": 1}), "expected a JSON object"),
         (lambda s: rewrite(s, dict.fromkeys(NAMES, 0)), r"each once, .*found \[0, 0"),
         (lambda s: rewrite(s, {NAMES[0]: 0}), r"of more than 6 files, found \[0\]"),

@@ -89,7 +89,7 @@ def rewrite(source: Path, number: int, **changes: Any) -> None:
     ("edit", "message"),
     [
         (lambda s: (s / "metadata.json").unlink(), "list of recordings at .*, found no such file"),
-        (lambda s: (s / "metadata.json").write_text("{"), "metadata.json: expected JSON"),
+        (lambda s: (s / "metadata.json").write_text("{"), "metadata.json, line 1: expected JSON"),
         (lambda s: (s / "metadata.json").write_text("{}"), "expected a list of rec.*found '{}'"),
         (lambda s: (s / "metadata.json").write_text("[]"), r"expected a list of rec.*'\[\]'"),
         (lambda s: (s / "metadata.json").write_text("[1]"), "entry 0: expected a file name"),

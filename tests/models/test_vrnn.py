@@ -32,17 +32,17 @@ def small(**options: object) -> VRNN:
 @torch.no_grad()
 def test_the_bounds_lie_below_the_likelihood_the_tighter_the_more_draws() -> None:
     model = linear_vrnn()
-    batch = sequences(model, 400)
+    batch = sequences(model, 1600)
     known = exact(model, T).log_prob(batch.values.flatten(1))
     gaps = [known - model.evidence_bound(batch)]
     for samples in (1, 8, 128):
         model.samples = samples
         gaps.append(known - model.log_prob(batch))
     for gap in gaps:
-        assert gap.mean() > 3 * gap.std() / 20  # by more than chance
+        assert gap.mean() > 3 * gap.std() / 40  # by more than chance
     means = [gap.mean().item() for gap in gaps]
     # One draw's weight is the evidence bound's own term, in expectation.
-    assert means[0] == pytest.approx(means[1], abs=4 * gaps[1].std().item() / 20)
+    assert means[0] == pytest.approx(means[1], abs=4 * gaps[1].std().item() / 40)
     assert means[1] > 2 * means[2] > 4 * means[3]
 
 
