@@ -67,7 +67,9 @@ class AtomicCheckpointIO(TorchCheckpointIO):
                 path.replace(path.with_name(PREVIOUS))
 
     def load_checkpoint(self, path: str | Path, *_: Any, **__: Any) -> dict[str, Any]:
-        return read_checkpoint(Path(path))
+        # Between processes, Lightning hands on weights alone.
+        content: dict[str, Any] = read_tensors(path)
+        return content
 
 
 class KeptCheckpoint(ModelCheckpoint):

@@ -327,9 +327,10 @@ def test_a_class_that_is_no_part_of_a_model_is_refused_by_the_files_name(
     assert "antigravity" not in sys.modules, "importing it opens a browser"
 
 
-def test_a_trainer_reads_checkpoints_as_everything_else_does(good: Path, tmp_path: Path) -> None:
+def test_a_trainer_reads_nothing_but_tensors(good: Path, tmp_path: Path) -> None:
     found = AtomicCheckpointIO().load_checkpoint(good, map_location="cpu", weights_only=False)
     assert found["seqmdn"]["format"] == FORMAT
-    torch.save({"state_dict": {}}, tmp_path / "a.ckpt")
-    with pytest.raises(ValueError, match="is no checkpoint of this version"):
-        AtomicCheckpointIO().load_checkpoint(tmp_path / "a.ckpt")
+    torch.save({"weights": Touch(tmp_path / "ran")}, tmp_path / "a.ckpt")
+    with pytest.raises(ValueError, match="is damaged or holds more than tensors"):
+        AtomicCheckpointIO().load_checkpoint(tmp_path / "a.ckpt", weights_only=False)
+    assert not (tmp_path / "ran").exists()
