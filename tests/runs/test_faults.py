@@ -91,7 +91,8 @@ def flip(path: Path) -> None:
     """Change one bit of a weight, which torch would read as another weight."""
     content = bytearray(path.read_bytes())
     with zipfile.ZipFile(path) as archive:
-        numbers = archive.read(max(archive.infolist(), key=lambda member: member.file_size))
+        tensors = [each for each in archive.infolist() if "/data/" in each.filename]
+        numbers = archive.read(max(tensors, key=lambda member: member.file_size))
     content[content.index(numbers) + len(numbers) // 2] ^= 4
     path.write_bytes(content)
 
