@@ -11,7 +11,7 @@ from pathlib import Path
 from typing import Any, NoReturn
 
 import yaml
-from jsonargparse import ArgumentParser, Namespace
+from jsonargparse import ArgumentParser, Namespace, set_parsing_settings
 from lightning.pytorch import Trainer
 
 from seqmdn.checkpoints import no_classes
@@ -23,6 +23,10 @@ __all__ = ["ConfigurationError", "fit_parser", "model_parser"]
 
 
 _LARGEST = 2**20  # characters of a file, that of the longest recipe having 2**11
+
+
+# Python's own modules that run commands are refused by their names, before they are looked at.
+set_parsing_settings(import_path_denylist=[])
 
 
 class ConfigurationError(ValueError):

@@ -331,12 +331,20 @@ def test_a_function_in_a_configuration_is_not_called(
     assert not trace.exists()
 
 
-def test_a_function_of_the_command_line_is_not_called(recipe: Path, tmp_path: Path) -> None:
+@pytest.mark.parametrize(
+    ("path", "arguments"),
+    [
+        ("os.popen", {"cmd": "mkdir TRACE"}),  # refused by its name
+        ("torch.save", {"obj": 1, "f": "TRACE"}),  # as it is no class
+    ],
+)
+def test_a_function_of_the_command_line_is_not_called(
+    recipe: Path, tmp_path: Path, path: str, arguments: dict[str, object]
+) -> None:
     trace = tmp_path / "executed"
-    head = json.dumps({"class_path": "os.popen", "init_args": {"cmd": f"mkdir {trace}"}})
-    config = parse(recipe, f"{HEAD}={head}")
-    with pytest.raises(ConfigurationError, match=r"the path of a class, found os\.popen"):
-        fit_parser().instantiate(config)
+    head = json.dumps({"class_path": path, "init_args": arguments}).replace("TRACE", str(trace))
+    with pytest.raises(ConfigurationError, match=re.escape(path)):
+        fit_parser().instantiate(parse(recipe, f"{HEAD}={head}"))
     assert not trace.exists()
 
 
