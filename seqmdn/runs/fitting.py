@@ -1,5 +1,6 @@
 """A training, from its configuration to its scores."""
 
+import errno
 import json
 import time
 from collections.abc import Callable, Iterator
@@ -36,6 +37,9 @@ from seqmdn.transfer import check_same_data, check_same_origin, origin_of, take_
 __all__ = ["Interrupted", "Report", "fit"]
 
 Report = Callable[[int, int, float | None], None]
+
+# What a folder can be written no more for; any other error keeps its own words.
+_NO_ROOM = {errno.ENOSPC, errno.EDQUOT, errno.EFBIG, errno.EROFS}
 
 
 class Interrupted(KeyboardInterrupt):
@@ -178,6 +182,8 @@ def _written(out: Path) -> Iterator[None]:
     try:
         yield
     except OSError as error:
+        if error.errno not in _NO_ROOM:
+            raise
         try:
             newest, content = read_newest(out / "checkpoints")
             left = (

@@ -180,6 +180,14 @@ def test_a_full_disk_leaves_the_last_checkpoint(
     assert ended(on_a_disk) == ""
 
 
+def test_an_error_of_another_kind_keeps_its_words(recipe: Path, tmp_path: Path) -> None:
+    def gone(*_: object) -> None:
+        raise ConnectionError("the other side is gone")
+
+    with pytest.raises(ConnectionError, match="^the other side is gone$"):
+        train(recipe, tmp_path / "run", report=gone)
+
+
 def test_a_folder_that_cannot_be_written_is_told_and_left(
     recipe: Path, stopped: Path, tmp_path: Path
 ) -> None:
