@@ -30,7 +30,6 @@ from seqmdn.comparison import (
     summarise,
 )
 from seqmdn.comparison.pictures import draw_comparison, draw_selection, draw_sweep
-from seqmdn.comparison.revision import note_revision
 from seqmdn.comparison.tasks import first_tasks
 from seqmdn.data import UniformDequantise
 from seqmdn.files import save_json, save_text
@@ -75,7 +74,6 @@ def train_all(
             return
         started = resume and has_checkpoint(task.out / "checkpoints")
         task.out.mkdir(parents=True, exist_ok=True)
-        note_revision(task.out)
         target = ("--resume", str(task.out)) if started else ("--out", str(task.out))
         fit = [sys.executable, "-m", "seqmdn", "fit", *task.arguments, *target]
         with (

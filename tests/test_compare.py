@@ -16,8 +16,9 @@ import seqmdn
 import seqmdn.compare
 from seqmdn.cli import main
 from seqmdn.compare import Task, compare, markdown_table, plan, score_all, train_all
-from seqmdn.comparison import git_revision, pictures, read_frames
+from seqmdn.comparison import pictures, read_frames
 from seqmdn.data import Store
+from seqmdn.provenance import git_revision
 from seqmdn.runs import learning_curve, load_run, score
 from tests.small import cells, hidden_files, metrics, write_store
 
@@ -257,7 +258,6 @@ def test_trainings_side_by_side_have_a_thread_each(
 ) -> None:
     begun: list[tuple[list[str], dict[str, str]]] = []
     monkeypatch.setattr(Process, "begun", begun, raising=False)
-    monkeypatch.setattr(seqmdn.compare, "note_revision", lambda _: None)  # which asks git
     monkeypatch.setattr(seqmdn.compare.subprocess, "Popen", Process)
     monkeypatch.delenv("OMP_NUM_THREADS", raising=False)
     monkeypatch.setenv("WITNESS", "here")

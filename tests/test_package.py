@@ -56,6 +56,7 @@ FLOORS = [
     "data",
     "plotting",
     "processes",
+    "provenance",
     "files",
     "reading",
 ]

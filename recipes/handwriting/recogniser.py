@@ -24,12 +24,12 @@ from rich.progress import track
 from torch import Tensor, nn
 from torchmetrics.functional.text import char_error_rate
 
-from seqmdn.comparison.revision import git_revision
 from seqmdn.data import Batch, SequenceDataModule, Standardise, decode
 from seqmdn.files import save_json, written_whole
 from seqmdn.generation import bias
+from seqmdn.provenance import provenance
 from seqmdn.reading import read_tensors
-from seqmdn.runs import device_name, draw, load_run, versions
+from seqmdn.runs import draw, load_run
 
 
 class Recogniser(nn.Module):
@@ -165,9 +165,8 @@ def main(words: list[str]) -> None:
             drawn, _ = draw(run, options.num, seed=options.seed, **bias(strength))
             found = error_rate(model.read(drawn), decode(drawn.text))
             result["models"][name][f"{strength:g}"] = found
-    result["versions"] = versions() | {"git": git_revision()}
-    result["device"] = device_name(torch.device("cpu"))
-    result["command"] = shlex.join(["python", "recipes/handwriting/recogniser.py", *words])
+    command = shlex.join(["python", "recipes/handwriting/recogniser.py", *words])
+    result |= provenance(torch.device("cpu"), command)
     save_json(options.out, result)
     print(markdown(result))
 

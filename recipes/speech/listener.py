@@ -22,13 +22,13 @@ import torch
 from rich.progress import track
 from torch import Tensor, nn
 
-from seqmdn.comparison.revision import git_revision
 from seqmdn.data import Batch, SequenceDataModule, Store
 from seqmdn.data.mel import log_mel
 from seqmdn.files import save_json, written_whole
 from seqmdn.generation import bias
+from seqmdn.provenance import provenance
 from seqmdn.reading import read_tensors
-from seqmdn.runs import device_name, draw, load_run, versions
+from seqmdn.runs import draw, load_run
 from seqmdn.runs.labels import label_kinds
 
 DYNAMICS = 60.0  # decibels below the loudest that are heard
@@ -192,9 +192,8 @@ def main(words: list[str]) -> None:
         for strength in track(options.bias, name):
             drawn, _ = draw(run, options.num, labels=[], seed=options.seed, **bias(strength))
             result["models"][name][f"{strength:g}"] = accuracy(model, drawn, data.store)
-    result["versions"] = versions() | {"git": git_revision()}
-    result["device"] = device_name(torch.device("cpu"))
-    result["command"] = shlex.join(["python", "recipes/speech/listener.py", *words])
+    command = shlex.join(["python", "recipes/speech/listener.py", *words])
+    result |= provenance(torch.device("cpu"), command)
     save_json(options.out, result)
     print(markdown(result))
 

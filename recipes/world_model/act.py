@@ -4,6 +4,7 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
+import torch
 from drivers import Drive, Driver
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
 from scales import Scale
@@ -11,6 +12,7 @@ from stages import Stage, stage
 
 from seqmdn.environments import Player, summary
 from seqmdn.files import save_json
+from seqmdn.provenance import provenance
 from seqmdn.worlds import Evolution, LinearController, load_agent, load_world, save_agent
 
 SQUASH = ("tanh", "tanh", "clip")  # of steering, gas and brake
@@ -50,7 +52,7 @@ def act(at: Stage) -> None:
     for name, each in drivers.items():
         apart = {f"minus {other}": summary((each - drivers[other]).tolist()) for other in others}
         result["drivers"][name] = summary(each.tolist()) | apart
-    save_json(scores, result)
+    save_json(scores, result | provenance(torch.device("cpu"), at.command))
     print(markdown(result))
 
 

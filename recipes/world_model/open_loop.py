@@ -22,11 +22,11 @@ import torch
 from rich.progress import track
 from torch import Tensor
 
-from seqmdn.comparison.revision import git_revision
 from seqmdn.files import save_json
 from seqmdn.forecasting import forecast
 from seqmdn.plotting import save_horizons
-from seqmdn.runs import Run, device_name, load_run, versions
+from seqmdn.provenance import provenance
+from seqmdn.runs import Run, load_run
 
 HORIZONS = [1, 2, 5, 10, 20, 50, 100]
 SCORES = {"log_prob": "log-likelihood, nats/frame", "energy": "energy score"}
@@ -129,9 +129,8 @@ def main(words: list[str]) -> None:
     options = parser.parse_args(words)
     device = torch.device("cuda" if torch.cuda.is_available() else "cpu")
     result = look_ahead([load_run(run, options.data) for run in options.runs], options, device)
-    result["versions"] = versions() | {"git": git_revision()}
-    result["device"] = device_name(device)
-    result["command"] = shlex.join(["python", "recipes/world_model/open_loop.py", *words])
+    command = shlex.join(["python", "recipes/world_model/open_loop.py", *words])
+    result |= provenance(device, command)
     save_json(options.out, result)
     picture(result, options.out.with_suffix(".png"))
     print(markdown(result))

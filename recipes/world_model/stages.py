@@ -28,6 +28,7 @@ class Stage:
         out: The folder of all results.
         workers: Processes.
         seed: Of everything.
+        command: What was typed to run it.
     """
 
     world: str
@@ -35,6 +36,7 @@ class Stage:
     out: Path
     workers: int
     seed: int
+    command: str
 
     @property
     def recipe(self) -> str:
@@ -91,10 +93,12 @@ def stage(play: Callable[[Stage], None], words: list[str] | None = None) -> None
     parser.add_argument("--out", type=Path, default=Path("results/world_model"))
     parser.add_argument("--workers", type=int, default=os.cpu_count() or 1)
     parser.add_argument("--seed", type=int, default=0)
+    words = sys.argv[1:] if words is None else words
     options = parser.parse_args(words)
+    command = shlex.join(["python", f"recipes/world_model/{play.__name__}.py", *words])
     out = options.out.resolve() / options.world / options.scale
     out.mkdir(parents=True, exist_ok=True)
     # Commands are shown and kept as they can be said from the project's folder.
     os.chdir(ROOT)
     out = out.relative_to(ROOT) if out.is_relative_to(ROOT) else out
-    play(Stage(options.world, SCALES[options.scale], out, options.workers, options.seed))
+    play(Stage(options.world, SCALES[options.scale], out, options.workers, options.seed, command))

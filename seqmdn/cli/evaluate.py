@@ -1,5 +1,6 @@
 """``seqmdn evaluate``: score a trained model."""
 
+import shlex
 from contextlib import ExitStack
 from pathlib import Path
 
@@ -60,6 +61,7 @@ def evaluate_command(words: list[str]) -> None:
             options.adapt,
             scored if first_process() else None,
             options.dequantise,
+            shlex.join(["seqmdn", "evaluate", *words]),
         )
     if not first_process():
         return

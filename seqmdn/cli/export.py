@@ -5,9 +5,8 @@ from pathlib import Path
 
 from seqmdn.checkpoints import read_checkpoint
 from seqmdn.cli.words import command_parser
-from seqmdn.comparison import git_revision
-from seqmdn.comparison.revision import revision_of
 from seqmdn.exporting import OUTPUTS, export_onnx
+from seqmdn.provenance import git_revision, revision_of
 from seqmdn.runs import load_run
 from seqmdn.runs.run import checkpoint_of
 from seqmdn.weight_files import read_weights, save_weights

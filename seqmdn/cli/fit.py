@@ -1,5 +1,6 @@
 """``seqmdn fit``: train one model."""
 
+import shlex
 import time
 from pathlib import Path
 
@@ -14,6 +15,7 @@ __all__ = ["fit_command"]
 
 def fit_command(words: list[str]) -> None:
     """Train one model, or go on with a run."""
+    command = shlex.join(["seqmdn", "fit", *words])
     parser = fit_parser()
     parser.add_argument("--out", type=Path, help="the run's folder, runs/DATE-TIME by default")
     parser.add_argument("--resume", type=Path, metavar="RUN", help="go on with this run")
@@ -36,7 +38,7 @@ def fit_command(words: list[str]) -> None:
     out = resume or out or Path("runs") / time.strftime("%Y%m%d-%H%M%S")
     try:
         with telling(progress) as report:
-            fit(config, out, resume=resume is not None, report=report)
+            fit(config, out, resume is not None, report, command)
     except Interrupted as stop:
         raise Interrupted(f"{stop}; go on by: seqmdn fit --resume {out}") from None
     if progress != "json" and first_process():

@@ -15,7 +15,6 @@ __all__ = [
     "equal_seconds",
     "equal_steps",
     "fold_tasks",
-    "git_revision",
     "grid_of",
     "grid_tables",
     "markdown_table",
@@ -43,7 +42,6 @@ from seqmdn.comparison.otherwise import read_frames
 from seqmdn.comparison.paper import paper_table
 from seqmdn.comparison.resumption import check_resumable, revision_warning
 from seqmdn.comparison.reuse import distinct, reuse
-from seqmdn.comparison.revision import git_revision
 from seqmdn.comparison.selection import (
     add_training,
     component_warnings,

@@ -6,10 +6,10 @@ from pathlib import Path
 from jsonargparse import Namespace
 
 from seqmdn.checkpoints import has_checkpoint, read_checkpoint, read_newest
-from seqmdn.comparison.revision import git_revision, revision_of
 from seqmdn.comparison.tasks import Task
 from seqmdn.configuration import fit_parser
 from seqmdn.data import SequenceDataModule
+from seqmdn.provenance import git_revision, revision_of
 from seqmdn.reading import read_json_value
 
 __all__ = ["check_resumable", "revision_warning"]

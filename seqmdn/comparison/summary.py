@@ -11,9 +11,9 @@ from seqmdn.comparison.bounds import bounds_of
 from seqmdn.comparison.checks import difference
 from seqmdn.comparison.otherwise import Frames, other_likelihoods
 from seqmdn.comparison.pairs import paired, standard_error
-from seqmdn.comparison.revision import git_revision
 from seqmdn.comparison.tasks import Task
 from seqmdn.comparison.timing import of_one_measurement
+from seqmdn.provenance import git_revision
 
 __all__ = ["SCORES", "summarise"]
 

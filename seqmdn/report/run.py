@@ -31,7 +31,9 @@ def about(found: Diagnostics, command: str) -> str:
     more = len(known["features"]) - _COLUMNS
     features += f" and {more} more" if more > 0 else ""
     frames = f"{data['frames']:,} frames"
-    versions = ", ".join(f"{name} {version}" for name, version in known["versions"].items())
+    versions = ", ".join(
+        f"{name} {version}" for name, version in known["versions"].items() if version
+    )
     rows = [
         ("model", known["model"]),
         *((name, known[name]) for name in ("backbone", "head", "transform") if name in known),

@@ -19,7 +19,7 @@ from seqmdn.runs.frames import draw_frames, reconstruct_frames, require_vae
 from seqmdn.runs.functions import Functions, look_functions
 from seqmdn.runs.looking import Writing, look_along
 from seqmdn.runs.run import Run, load_run, origin_of_checkpoint
-from seqmdn.runs.scoring import device_name, evaluate, score, versions
+from seqmdn.runs.scoring import evaluate, score
 from seqmdn.runs.selection import score_training
 from seqmdn.runs.style import read_style
 from seqmdn.runs.surprise import Surprise, look_surprise
@@ -38,7 +38,6 @@ __all__ = [
     "Stream",
     "Surprise",
     "Writing",
-    "device_name",
     "diagnose",
     "distinct_modes",
     "draw",
@@ -63,5 +62,4 @@ __all__ = [
     "score",
     "score_training",
     "stream_draws",
-    "versions",
 ]

@@ -28,6 +28,7 @@ from seqmdn.files import remove_partial, save_json, save_text
 from seqmdn.models import DensityModel
 from seqmdn.precision import precision_options
 from seqmdn.processes import check_started, first_on_node, first_process, of_first
+from seqmdn.provenance import note_revision
 from seqmdn.runs.run import Run, checkpoint_of, load_run
 from seqmdn.runs.scoring import score
 from seqmdn.sharding import sharded_options
@@ -46,7 +47,13 @@ class Interrupted(KeyboardInterrupt):
     """Ctrl-C was pressed and the state of the run is safe on disk."""
 
 
-def fit(config: Namespace, out: Path, resume: bool = False, report: Report | None = None) -> Run:
+def fit(
+    config: Namespace,
+    out: Path,
+    resume: bool = False,
+    report: Report | None = None,
+    command: str | None = None,
+) -> Run:
     """Train the model that a configuration describes, then score it on the test split.
 
     Where the trainer has several processes, all of them come through here, and share the training
@@ -58,6 +65,7 @@ def fit(config: Namespace, out: Path, resume: bool = False, report: Report | Non
         resume: Go on from the newest checkpoint in the folder or, if that is damaged, from the one
             before it.
         report: Called with (step, steps, last validation NLL) while training.
+        command: What was typed, for the record.
 
     Returns:
         The run, with the weights of the lowest validation NLL.
@@ -131,6 +139,7 @@ def fit(config: Namespace, out: Path, resume: bool = False, report: Report | Non
             for folder in (out, kept):
                 remove_partial(folder)
             save_text(out / "config.yaml", parser.dump(config, skip_unset=False))
+            note_revision(out)
             # From here on the scores of a run that goes on are those of another model.
             (out / "metrics.json").unlink(missing_ok=True)
 
@@ -169,7 +178,7 @@ def fit(config: Namespace, out: Path, resume: bool = False, report: Report | Non
         # Where the name is that of the time, processes may have read other clocks.
         out = of_first(out)
         run = load_run(out)
-        metrics = score(run, "test", frames=out / "frames.npz")
+        metrics = score(run, "test", frames=out / "frames.npz", command=command)
         if first:
             whole = {"seconds": module.seconds} | module.nonfinite.summary()
             save_json(out / "metrics.json", metrics | whole)

@@ -2,32 +2,28 @@
 
 import itertools
 import math
-import platform
-import re
 from collections.abc import Callable
-from importlib import metadata
 from pathlib import Path
 from typing import Any
 
-import lightning
 import numpy as np
 import torch
 from lightning.pytorch.utilities import move_data_to_device
 from torch import Tensor
 
-import seqmdn
 from seqmdn.adaptation import adaptive_log_prob
 from seqmdn.data import Batch
 from seqmdn.files import save_json, written_whole
 from seqmdn.metrics import NegativeLogLikelihood
 from seqmdn.models import ExactModel
 from seqmdn.processes import count_and_rank, first_process, gathered, in_turn
+from seqmdn.provenance import provenance
 from seqmdn.reading import read_json
 from seqmdn.runs.dequantisation import check_dequantised, log_mean_exp
 from seqmdn.runs.run import Run, load_run
 from seqmdn.scoring import score_classes, score_densities
 
-__all__ = ["device_name", "evaluate", "score", "versions"]
+__all__ = ["evaluate", "score"]
 
 Progress = Callable[[int, int], None]
 
@@ -40,6 +36,7 @@ def evaluate(
     adapt: float | None = None,
     scored: Progress | None = None,
     dequantise: int | None = None,
+    command: str | None = None,
 ) -> dict[str, Any]:
     """Score a run's model on a split and write the run's ``metrics.json`` and ``frames.npz``.
 
@@ -53,6 +50,7 @@ def evaluate(
         scored: Called after each frame of that, with how many are done and how many there are.
         dequantise: Draws of the noise for a tighter bound on the probability of levels
             (:mod:`seqmdn.runs.dequantisation`); not done if left out.
+        command: What was typed, for the record.
 
     Returns:
         What ``metrics.json`` holds: the NLL with its unit and standard error, bits per dimension,
@@ -70,7 +68,9 @@ def evaluate(
         its observed values.
     """
     frames = source / "frames.npz" if source.is_dir() else None
-    metrics = score(load_run(source, data), split, draws, adapt, scored, frames, dequantise)
+    metrics = score(
+        load_run(source, data), split, draws, adapt, scored, frames, dequantise, command
+    )
     if source.is_dir() and first_process():
         path = source / "metrics.json"
         if path.exists():
@@ -90,6 +90,7 @@ def score(
     scored: Progress | None = None,
     frames: Path | None = None,
     dequantise: int | None = None,
+    command: str | None = None,
 ) -> dict[str, Any]:
     """Score a model on a split; see :func:`evaluate`; ``frames`` is where ``frames.npz`` goes.
 
@@ -158,8 +159,7 @@ def score(
         "seed": run.description["seed"],
         "dataset": run.data.describe(split),
         "checkpoint": run.checkpoint.name,
-        "device": device_name(device),
-        "versions": versions(),
+        **provenance(device, command),
         "nll_per_sequence": per_sequence,
     }
 
@@ -221,26 +221,3 @@ def _per_frame(run: Run, nll: float, frames: float) -> dict[str, Any]:
         normalised = nll + ladj * frames
         result["normalised"] = {"nll": normalised, "nll_per_frame": normalised / frames}
     return result
-
-
-def versions() -> dict[str, str]:
-    """Return the versions that a number depends on."""
-    return {
-        "seqmdn": seqmdn.__version__,
-        "torch": torch.__version__,
-        "lightning": lightning.__version__,
-        "zuko": metadata.version("zuko"),
-        "python": platform.python_version(),
-    }
-
-
-def device_name(device: torch.device) -> str:
-    """Return what a person calls the device."""
-    if device.type == "cuda":
-        return torch.cuda.get_device_name(device)
-    name = platform.processor() or platform.machine()
-    if (cpus := Path("/proc/cpuinfo")).exists():  # where Linux keeps what Python does not know
-        found = re.search(r"^model name\s*:\s*(.+)$", cpus.read_text(), flags=re.MULTILINE)
-        name = found[1].strip() if found else name
-    threads = torch.get_num_threads()
-    return f"{name} CPU, {threads} thread{'s' if threads > 1 else ''}"

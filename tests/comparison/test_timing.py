@@ -26,7 +26,7 @@ def test_the_processor_is_the_clock_of_one_thread(monkeypatch: pytest.MonkeyPatc
 
 
 def test_a_step_costs_what_it_takes(small_run: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    """A loss that works for 20 ms makes each step that much longer, one that waits does not."""
+    """A loss that works for 40 ms makes each step that much longer, one that waits does not."""
     recipe = small_run.parent / "recipe"
     configs = {t.model: t.config for t in plan(recipe, ["rmdn", "frmdn"], 1, small_run, [])}
     before = {key: config.as_dict() for key, config in configs.items()}
@@ -37,17 +37,17 @@ def test_a_step_costs_what_it_takes(small_run: Path, monkeypatch: pytest.MonkeyP
 
     def slow(self: Any, *words: Any) -> Any:
         if type(self.model.head).__name__ == "FlowMixtureHead":
-            end = time.process_time() + 0.02
+            end = time.process_time() + 0.04
             while time.process_time() < end:
                 pass
         else:
-            time.sleep(0.02)
+            time.sleep(0.04)
         return step(self, *words)
 
     monkeypatch.setattr(timing.DensityModule, "training_step", slow)
     slower = step_seconds(configs, threads=1, rounds=3)
-    assert slower["frmdn"] - plain["frmdn"] > 0.015
-    assert slower["rmdn"] - plain["rmdn"] < 0.015
+    assert slower["frmdn"] - plain["frmdn"] > 0.03
+    assert slower["rmdn"] - plain["rmdn"] < 0.03
     assert torch.get_num_threads() == 1
 
 

@@ -48,7 +48,7 @@ def smallest(stages: ModuleType, out: Path, world: str = "car_racing", **changes
         "track_steps": 60,  # fewer, and all drive alike
     }
     scale = replace(stages.SCALES["tiny"], **small, **changes)
-    return stages.Stage(world, scale, out, workers=2, seed=0)
+    return stages.Stage(world, scale, out, workers=2, seed=0, command="python act.py")
 
 
 def test_every_script_is_read_in_one_sitting() -> None:
@@ -149,6 +149,7 @@ def test_all_stages_run_from_nothing_and_only_once(
     assert len(Store(at.frames)) == 4 and Store(at.latents).context_features == 3
     scores = json.loads((tmp_path / "scores.json").read_text())
     drivers = scores["drivers"]
+    assert scores["command"] == at.command and scores["versions"]["git"]
     assert scores["tracks"] == 2 and list(drivers) == ["random", "unevolved", "rmdn", "frmdn"]
     assert drivers["random"]["scores"] != drivers["frmdn"]["scores"]
     for name, driver in drivers.items():

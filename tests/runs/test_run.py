@@ -1,12 +1,15 @@
 """A run's folder, and the model that it becomes again."""
 
+import re
+import shutil
 from pathlib import Path
 
+import pytest
 import yaml
 
 from seqmdn.configuration import fit_parser
 from seqmdn.runs import load_run
-from tests.small import SPLITS, parse
+from tests.small import SPLITS, parse, train, write_recipe, write_store
 
 
 def test_a_run_is_its_files(small_run: Path) -> None:
@@ -16,6 +19,7 @@ def test_a_run_is_its_files(small_run: Path) -> None:
     assert files - events == {
         "config.yaml",
         "metrics.json",
+        "revision.txt",
         "frames.npz",
         "checkpoints",
         "checkpoints/best.ckpt",
@@ -46,3 +50,18 @@ def test_a_checkpoint_says_what_it_was_trained_on(small_run: Path) -> None:
     assert said["dataset"] == load_run(small_run).data.describe("train")
     assert said["dataset"]["sequences"] == SPLITS["train"]
     assert (said["features"], said["context"], said["unit"]) == (2, 0, "nats/frame")
+
+
+def test_a_store_that_has_gone_is_told_with_the_run_that_needs_it(tmp_path: Path) -> None:
+    store = write_store(tmp_path / "walks.h5")
+    train(write_recipe(tmp_path / "recipe", store), tmp_path / "run")
+    moved = shutil.move(store, tmp_path / "moved.h5")
+    needed = re.escape(f"{tmp_path}/run/checkpoints/best.ckpt: {store}: expected a seqmdn store")
+    with pytest.raises(FileNotFoundError, match=f"{needed}.*; or name another store by --data"):
+        load_run(tmp_path / "run")
+    store.write_text("no store")
+    with pytest.raises(ValueError, match=f"{needed}, found no HDF5.*by --data"):
+        load_run(tmp_path / "run")
+    with pytest.raises(ValueError, match=f"^{re.escape(str(store))}: expected a seqmdn store"):
+        load_run(tmp_path / "run", store)
+    assert len(load_run(tmp_path / "run", moved).data.store) == 40

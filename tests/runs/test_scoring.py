@@ -1,24 +1,20 @@
 """Scores of runs."""
 
 import math
-import platform
-import re
 import shutil
-from importlib import metadata
 from pathlib import Path
 
-import lightning
 import numpy as np
 import pytest
 import torch
 
-import seqmdn
 from seqmdn.adaptation import adaptive_log_prob
 from seqmdn.cli.words import say
 from seqmdn.comparison import read_frames
 from seqmdn.data import Store
 from seqmdn.models import VRNN
-from seqmdn.runs import device_name, draw, evaluate, learning_curve, load_run, versions
+from seqmdn.provenance import versions
+from seqmdn.runs import draw, evaluate, learning_curve, load_run
 from seqmdn.scoring import score_densities
 from tests.small import SPLITS, checkpoint, metrics, train, worsening, write_recipe, write_store
 
@@ -238,21 +234,3 @@ def test_evaluate_takes_other_data(small_run: Path, tmp_path: Path) -> None:
     wide = write_store(tmp_path / "wide.h5", features=3)
     with pytest.raises(ValueError, match="a model of 2 features, the data have 3: name the right"):
         evaluate(run, data=wide)
-
-
-def test_versions_are_those_in_use() -> None:
-    assert versions() == {
-        "seqmdn": seqmdn.__version__,
-        "torch": torch.__version__,
-        "lightning": lightning.__version__,
-        "zuko": metadata.version("zuko"),
-        "python": platform.python_version(),
-    }
-
-
-def test_a_device_is_called_by_its_name(monkeypatch: pytest.MonkeyPatch) -> None:
-    assert re.fullmatch(r"\w.* CPU, 1 thread", device_name(torch.device("cpu")))
-    torch.set_num_threads(2)
-    assert device_name(torch.device("cpu")).endswith(" CPU, 2 threads")
-    monkeypatch.setattr(torch.cuda, "get_device_name", lambda device: f"Abacus {device.index}")
-    assert device_name(torch.device("cuda", 1)) == "Abacus 1"

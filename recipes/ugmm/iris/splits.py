@@ -32,7 +32,7 @@ from torch import Tensor, nn
 from torch.func import functional_call, stack_module_state
 
 from seqmdn.heads import CircuitHead
-from seqmdn.runs.scoring import device_name, versions
+from seqmdn.provenance import provenance
 
 CLASSES, FOLDS, RATE = 3, 5, 0.05
 STRUCTURES: dict[str, dict[str, int]] = {
@@ -197,9 +197,10 @@ def compare(seeds: Sequence[int], steps: int) -> dict[str, Any]:
         "models": models,
         "chosen": {name: names.count(name) for name in sorted(set(names))},
         "seconds": round(time.monotonic() - begun),
-        "device": device_name(torch.device("cpu")),
-        "versions": versions(),
-        "command": "python -m recipes.ugmm.iris.splits --out recipes/ugmm/iris/splits.json",
+        **provenance(
+            torch.device("cpu"),
+            "python -m recipes.ugmm.iris.splits --out recipes/ugmm/iris/splits.json",
+        ),
     }
 
 
