@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
-__all__ = ["file_sha256", "kept_sha256"]
+__all__ = ["file_sha256", "is_kept", "kept_sha256"]
 
 import hashlib
 import os
 import time
+from collections.abc import Mapping
 from contextlib import suppress
 from pathlib import Path
 
@@ -50,10 +51,8 @@ def kept_sha256(path: str | os.PathLike[str], large: int = _LARGE) -> str:
     before = _state(path)
     if before["size"] < large:
         return file_sha256(path)
-    beside = path.with_name(f".{path.name}.sha256")
-    kept = _read(beside)
-    if {key: kept.get(key) for key in before} == before and isinstance(kept.get("sha256"), str):
-        return str(kept["sha256"])
+    if (known := _known(path, before)) is not None:
+        return known
     latest = max(before["modified"], before["changed"])
     waiting = _SETTLED - (time.time_ns() - latest)
     if 0 < waiting <= _SETTLED:  # sooner than hashing once more
@@ -62,8 +61,23 @@ def kept_sha256(path: str | os.PathLike[str], large: int = _LARGE) -> str:
     digest = file_sha256(path)
     # What changed while it was read has no sum that could be trusted later.
     if settled and _state(path) == before:
-        _keep(beside, {"sha256": digest, **before})
+        _keep(_beside(path), {"sha256": digest, **before})
     return digest
+
+
+def is_kept(path: str | os.PathLike[str]) -> bool:
+    """Says whether the SHA-256 of a file, as it is now, is known without reading it."""
+    return _known(Path(path), _state(Path(path))) is not None
+
+
+def _beside(path: Path) -> Path:
+    return path.with_name(f".{path.name}.sha256")
+
+
+def _known(path: Path, now: Mapping[str, int]) -> str | None:
+    kept = _read(_beside(path))
+    same = {key: kept.get(key) for key in now} == now
+    return str(kept["sha256"]) if same and isinstance(kept.get("sha256"), str) else None
 
 
 def _state(path: Path) -> dict[str, int]:

@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
-__all__ = ["check_dataset", "check_view"]
+__all__ = ["check_dataset", "check_heaps", "check_view"]
 
 import math
+import struct
+from collections.abc import Iterator
 from pathlib import Path, PurePath
+from typing import BinaryIO
 
 import h5py
 from h5py import h5z
@@ -14,6 +17,65 @@ _FILTERS = {h5z.FILTER_DEFLATE, h5z.FILTER_SHUFFLE, h5z.FILTER_FLETCHER32}
 _CHUNK = 2**28  # bytes, which are unpacked at once
 _SMALL = 2**26  # bytes that a dataset may take whatever it says
 _RATIO = 1100  # deflate makes no more than 1,032 bytes out of one
+_HEAP = b"GCOL\x01\0\0\0"  # what a heap of texts begins with
+_BLOCK = 2**17  # bytes that are searched at once
+
+
+def check_heaps(path: Path, file: h5py.File) -> None:
+    """Refuses heaps of texts whose end HDF5 would never come to.
+
+    HDF5 goes through a heap by the lengths of its objects. At one of no length it stays for ever,
+    and no signal but the last one ends it. The whole file is searched, as nothing says where heaps
+    are.
+
+    Args:
+        path: The file.
+        file: The same, open.
+
+    Raises:
+        ValueError: If there is such a heap, or the file's numbers are not of 8 bytes.
+    """
+    again = "prepare the store again"
+    if (sizes := file.id.get_create_plist().get_sizes()) != (8, 8):
+        raise ValueError(
+            f"{path}: expected addresses and lengths of 8 bytes, found {sizes}: {again}"
+        )
+    with path.open("rb") as content:
+        for place in list(_heaps(content)):
+            if not _has_end(content, place):
+                raise ValueError(f"{path}: the heap of texts at byte {place} is damaged: {again}")
+
+
+def _heaps(content: BinaryIO) -> Iterator[int]:
+    """Gives where heaps begin."""
+    first, kept = 0, b""
+    while block := content.read(_BLOCK):
+        block = kept + block
+        place = block.find(_HEAP)
+        while place >= 0:
+            yield first + place
+            place = block.find(_HEAP, place + 1)
+        kept = block[1 - len(_HEAP) :]  # a beginning may be cut by the block's end
+        first += len(block) - len(kept)
+
+
+def _has_end(content: BinaryIO, place: int) -> bool:
+    """Says whether each object of a heap lies in it and takes some of it."""
+    content.seek(place + len(_HEAP))
+    (size,) = struct.unpack("<Q", content.read(8).ljust(8, b"\0"))
+    place, end = place + 16, place + size
+    while end - place >= 16:
+        content.seek(place)
+        head = content.read(16)
+        if len(head) < 16:
+            return False
+        number, length = struct.unpack("<H6xQ", head)
+        # The last object, of the number 0, is what is free; its length counts its head.
+        taken = 16 + -(-length // 8) * 8 if number else length
+        if not 0 < taken <= end - place:
+            return False
+        place += taken
+    return True
 
 
 def check_dataset(path: Path, file: h5py.File, name: str) -> None:

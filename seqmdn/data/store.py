@@ -13,7 +13,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from seqmdn.data.blocks import Blocks
-from seqmdn.data.checksum import kept_sha256
+from seqmdn.data.checksum import is_kept, kept_sha256
+from seqmdn.data.hdf5 import check_heaps
 from seqmdn.data.layout import (
     MISSING_VERSION,
     SPLITS,
@@ -68,6 +69,8 @@ class Store:
         self._sha256: str | None = None
         try:
             file = self._open()
+            if not is_kept(self.path):  # whose sum is known has been opened before
+                check_heaps(self.path, file)
             self.attributes = read_attributes(self.path, file)
             offsets, self.splits = check_layout(self.path, file, self.attributes)
         except BaseException as error:

@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 
 from seqmdn.data import checksum
-from seqmdn.data.checksum import kept_sha256
+from seqmdn.data.checksum import is_kept, kept_sha256
 
 AGES = 10**9 * 60  # nanoseconds
 
@@ -142,3 +142,11 @@ def test_a_copy_is_hashed_itself(path: Path, tmp_path: Path) -> None:
     copy.write_bytes(b"2nd x")
     beside(copy).write_bytes(beside(path).read_bytes())
     assert kept_sha256(copy, large=5) == digest(b"2nd x")
+
+
+def test_a_sum_is_known_of_the_file_as_it_is(path: Path) -> None:
+    assert not is_kept(path)
+    kept_sha256(path, large=5)
+    assert is_kept(path)
+    path.write_bytes(b"other!")
+    assert not is_kept(path)

@@ -1,6 +1,7 @@
 """Stores that lie elsewhere, or would take more than their file has."""
 
 import shutil
+import struct
 from collections.abc import Callable
 from pathlib import Path
 
@@ -8,7 +9,8 @@ import h5py
 import numpy as np
 import pytest
 
-from seqmdn.data import Store
+from seqmdn.data import Store, hdf5, store
+from seqmdn.data.hdf5 import check_heaps
 from tests.small import write_store
 
 Attack = Callable[[h5py.File, Path], None]
@@ -132,3 +134,71 @@ def test_a_text_that_is_none_is_refused(tmp_path: Path) -> None:
         file.create_dataset("text", data=[b"\xff\xfe"] * count, dtype=h5py.string_dtype())
     with Store(path) as store, pytest.raises(ValueError, match=r"walks\.h5: expected to read the"):
         store.text(0)
+
+
+def with_object(path: Path, number: int, length: int) -> int:
+    """Gives the first object of a file's first heap another number and length; says where it is."""
+    content = bytearray(path.read_bytes())
+    heap = content.index(b"GCOL\x01\0\0\0")
+    struct.pack_into("<H6xQ", content, heap + 16, number, length)
+    path.write_bytes(content)
+    return heap
+
+
+@pytest.mark.parametrize("block", [9, 100, 2**17])
+@pytest.mark.parametrize(
+    ("number", "length"),
+    [(0, 0), (1, 2**64 - 16), (1, 2**64 - 32), (1, 10**6), (0, 10**6)],
+    ids=["stays", "turns to zero", "goes back", "goes too far", "free too far"],
+)
+def test_a_heap_without_an_end_is_refused(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, number: int, length: int, block: int
+) -> None:
+    monkeypatch.setattr(hdf5, "_BLOCK", block)
+    path = write_store(tmp_path / "walks.h5")
+    place = with_object(path, number, length)
+    # HDF5 would stay in the heap, were it asked.
+    monkeypatch.setattr(store, "read_attributes", lambda *_: pytest.fail("read it"))
+    with pytest.raises(ValueError, match=rf"walks\.h5: the heap of texts at byte {place} is damag"):
+        Store(path)
+
+
+def test_a_heap_that_is_cut_off_has_no_end(tmp_path: Path) -> None:
+    path = write_store(tmp_path / "walks.h5")
+    with h5py.File(path, "r") as file:
+        content = path.read_bytes()
+        path.write_bytes(content[: content.index(b"GCOL\x01\0\0\0") + 24])
+        with pytest.raises(ValueError, match="is damaged"):
+            check_heaps(path, file)
+
+
+def test_numbers_of_other_sizes_are_refused(tmp_path: Path) -> None:
+    properties = h5py.h5p.create(h5py.h5p.FILE_CREATE)
+    properties.set_sizes(8, 4)
+    name = tmp_path / "a.h5"
+    h5py.h5f.create(bytes(name), fcpl=properties).close()
+    with h5py.File(name) as file, pytest.raises(ValueError, match=r"of 8 bytes, found \(8, 4\)"):
+        check_heaps(name, file)
+
+
+def test_many_long_texts_have_heaps_with_ends(tmp_path: Path) -> None:
+    path = write_store(tmp_path / "walks.h5", features=300)
+    with h5py.File(path, "r+") as file:
+        texts = ["é" * length for length in range(1, 2 * len(file["split"]), 2)]
+        file.create_dataset("text", data=texts, dtype=h5py.string_dtype())
+    assert path.read_bytes().count(b"GCOL") > 2
+    with Store(path) as opened:
+        assert len(opened.names) == 300 and opened.text(39) == texts[39]
+
+
+def test_a_file_whose_sum_is_known_is_not_searched_again(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    path = write_store(tmp_path / "walks.h5")
+    searched: list[Path] = []
+    monkeypatch.setattr(store, "check_heaps", lambda path, _: searched.append(path))
+    Store(path)
+    assert searched == [path]
+    monkeypatch.setattr(store, "is_kept", lambda _: True)
+    Store(path)
+    assert searched == [path]
