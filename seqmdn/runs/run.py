@@ -44,9 +44,9 @@ def load_run(source: Path, data: Path | None = None) -> Run:
         data: Another store than the one that the run was trained on.
 
     Raises:
-        FileNotFoundError: If there is no run.
-        ValueError: If the file is not a checkpoint of this program, or its weights are another
-            model's.
+        FileNotFoundError: If there is no run, or the store of its data has gone.
+        ValueError: If the file is not a checkpoint of this program, its weights are another
+            model's, or its data are damaged.
     """
     checkpoint = checkpoint_of(source)
     content = read_checkpoint(checkpoint)
@@ -56,8 +56,14 @@ def load_run(source: Path, data: Path | None = None) -> Run:
         plain["data"]["init_args"]["path"] = str(data)
     made, model = _make(plain, content, checkpoint)
     load_weights(model, content, checkpoint)
-    made.data.prepare_data()
-    made.data.setup("test")
+    try:
+        made.data.prepare_data()
+        made.data.setup("test")
+    except (FileNotFoundError, ValueError) as error:
+        if data is not None:
+            raise
+        kind = FileNotFoundError if isinstance(error, FileNotFoundError) else ValueError
+        raise kind(f"{checkpoint}: {error}; or name another store by --data") from error
     if made.data.features != description["features"]:
         raise ValueError(
             f"{checkpoint} is of a model of {description['features']} features, the data have "
