@@ -43,7 +43,14 @@ class _Parser(ArgumentParser):
             _check_file(path)
         if args is not None:
             args = [re.sub(r"^--on-nan(?==|$)", "--training.on_nan", word) for word in args]
-        return super().parse_args(args, *others, **options)
+        try:
+            return super().parse_args(args, *others, **options)
+        except (
+            RecursionError
+        ) as error:  # Python imports a path of a thousand dots package by package
+            raise ConfigurationError(
+                "expected class paths and values of a few levels, found one of hundreds: shorten it"
+            ) from error
 
     def instantiate(self, namespace: Namespace, *others: Any, **options: Any) -> Namespace:
         for path in no_classes(namespace.as_dict()):

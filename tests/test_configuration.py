@@ -232,6 +232,7 @@ def test_a_misspelt_key(
             "--model=torch.nn.Linear",
             "model: Expected 'torch.nn.Linear' to be a subclass of <class 'DensityModel'>.",
         ),
+        (f"{HEAD}=seqmdn{'.heads' * 1000}", "expected class paths and values of a few levels, fou"),
     ],
 )
 def test_an_unknown_class(recipe: Path, option: str, message: str) -> None:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-__all__ = ["check_dataset", "check_heaps", "check_view"]
+__all__ = ["check_attributes", "check_dataset", "check_heaps", "check_view"]
 
 import math
 import struct
@@ -11,8 +11,10 @@ from pathlib import Path, PurePath
 from typing import BinaryIO
 
 import h5py
-from h5py import h5z
+from h5py import h5a, h5t, h5z
 
+# Numbers, truth and texts; HDF5 may crash where a damaged type is made of others.
+_KINDS = {h5t.INTEGER, h5t.FLOAT, h5t.ENUM, h5t.STRING}
 _FILTERS = {h5z.FILTER_DEFLATE, h5z.FILTER_SHUFFLE, h5z.FILTER_FLETCHER32}
 _CHUNK = 2**28  # bytes, which are unpacked at once
 _SMALL = 2**26  # bytes that a dataset may take whatever it says
@@ -44,6 +46,26 @@ def check_heaps(path: Path, file: h5py.File) -> None:
         for place in list(_heaps(content)):
             if not _has_end(content, place):
                 raise ValueError(f"{path}: the heap of texts at byte {place} is damaged: {again}")
+
+
+def check_attributes(path: Path, file: h5py.File) -> None:
+    """Refuses attributes that are neither numbers nor texts, before any is read.
+
+    Args:
+        path: The file.
+        file: The same, open.
+
+    Raises:
+        ValueError: If there is such an attribute.
+    """
+    for place in range(h5a.get_num_attrs(file.id)):
+        attribute = h5a.open(file.id, index=place)
+        if attribute.get_type().get_class() not in _KINDS:
+            name = attribute.name.decode(errors="replace")
+            raise ValueError(
+                f"{path}: expected the attribute {name!r} to be numbers or text, found something "
+                "else: prepare the store again"
+            )
 
 
 def _heaps(content: BinaryIO) -> Iterator[int]:

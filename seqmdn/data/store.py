@@ -14,7 +14,7 @@ from numpy.typing import NDArray
 
 from seqmdn.data.blocks import Blocks
 from seqmdn.data.checksum import is_kept, kept_sha256
-from seqmdn.data.hdf5 import check_heaps
+from seqmdn.data.hdf5 import check_attributes, check_heaps
 from seqmdn.data.layout import (
     MISSING_VERSION,
     SPLITS,
@@ -71,6 +71,7 @@ class Store:
             file = self._open()
             if not is_kept(self.path):  # whose sum is known has been opened before
                 check_heaps(self.path, file)
+            check_attributes(self.path, file)
             self.attributes = read_attributes(self.path, file)
             offsets, self.splits = check_layout(self.path, file, self.attributes)
         except BaseException as error:

@@ -1,13 +1,13 @@
 """A training, from its configuration to its scores."""
 
 import errno
-import json
 import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
+import yaml
 from jsonargparse import Namespace
 from lightning.pytorch import Trainer, seed_everything
 from lightning.pytorch.loggers import CSVLogger, TensorBoardLogger
@@ -102,7 +102,8 @@ def fit(
         data.describe(split)  # which refuses an empty one: before the training, not after it
     seed_everything(config.seed, workers=True, verbose=False)
     model = made.model(data.features, data.context)
-    plain = json.loads(parser.dump(config, format="json", skip_unset=False))
+    written = parser.dump(config, skip_unset=False)
+    plain = yaml.safe_load(written)
     description = {
         "format": FORMAT,
         "model": plain["model"],
@@ -138,7 +139,7 @@ def fit(
             out.mkdir(parents=True, exist_ok=True)
             for folder in (out, kept):
                 remove_partial(folder)
-            save_text(out / "config.yaml", parser.dump(config, skip_unset=False))
+            save_text(out / "config.yaml", written)
             note_revision(out)
             # From here on the scores of a run that goes on are those of another model.
             (out / "metrics.json").unlink(missing_ok=True)

@@ -70,6 +70,19 @@ def viewed_offsets(file: h5py.File, folder: Path) -> None:
     file.create_virtual_dataset("offsets", layout)
 
 
+def of_lists(file: h5py.File, folder: Path) -> None:
+    kind = h5py.h5t.py_create(h5py.vlen_dtype(np.int32), logical=True)
+    h5py.h5a.create(file.id, b"extra", kind, h5py.h5s.create(h5py.h5s.SCALAR))
+
+
+def of_pairs(file: h5py.File, folder: Path) -> None:
+    file.attrs["extra"] = np.zeros(2, [("a", "f4"), ("b", "i4")])
+
+
+def of_references(file: h5py.File, folder: Path) -> None:
+    file.attrs["extra"] = file["values"].ref
+
+
 def view_of(path: str) -> Attack:
     def view(file: h5py.File, folder: Path) -> None:
         shape = file["values"].shape
@@ -93,6 +106,9 @@ def view_of(path: str) -> Attack:
         (raw_bytes, "found a link to elsewhere"),
         (filtered, "found filters of the numbers"),
         (viewed_offsets, "expected 'offsets' in it, found a view of others"),
+        (of_lists, "expected the attribute 'extra' to be numbers or text"),
+        (of_pairs, "expected the attribute 'extra' to be numbers or text"),
+        (of_references, "expected the attribute 'extra' to be numbers or text"),
         (view_of("/etc/passwd"), "expected to show files of its own folder, found /etc/passwd"),
         (view_of("../walks.h5"), r"expected to show files of its own folder, found \.\./walks"),
         (view_of("gone.h5"), "expected the file that it shows at"),

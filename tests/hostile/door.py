@@ -46,7 +46,6 @@ class Door:
         words: What means something in the format.
         named: Whether an error must name the file; where several are read together, that of a
             configuration names the key, and that of a whole data set the set.
-        most: Files after which another process reads; 0 for no such.
     """
 
     name: str
@@ -56,7 +55,6 @@ class Door:
     layers: Callable[[bytes], list[Layer]] = lambda content: []
     words: tuple[bytes, ...] = ()
     named: bool = True
-    most: int = 0
 
     def warm(self) -> None:
         """Have everything imported that reading imports, before anything is forbidden."""

@@ -111,16 +111,4 @@ _YAML = (
     *(b"os.system", b"subprocess.Popen", b"class_path: os.popen\n", b"init_args", b"[" * 400),
     *(b"- ", b": ", b"{", b"|\n", b"!!binary a", b"!!set {a}", b"'", b"\t", *TEXT),
 )
-# Of some six thousand broken ones, one after the other, an import of Python 3.11 itself ends in a
-# RecursionError, at no great depth.
-add(
-    Door(
-        "configuration",
-        "a.yaml",
-        _write_config,
-        _read_config,
-        words=_YAML,
-        named=False,
-        most=2500,
-    )
-)
+add(Door("configuration", "a.yaml", _write_config, _read_config, words=_YAML, named=False))

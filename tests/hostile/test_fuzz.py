@@ -59,8 +59,6 @@ def attack(name: str, worker: Worker, folder: Path, count: int) -> None:
     def read_changed(layer: int, changes: bytes) -> None:
         nonlocal most
         content, pack = layers[layer]
-        if door.most and kinds.total() % door.most == 0:
-            worker.close()
         path.write_bytes(pack(change(content, changes, door.words)))
         outcome = worker.read(name, path)
         kinds[outcome.kind] += 1
