@@ -52,9 +52,17 @@ def ended(work: Work) -> str:
     return said
 
 
-def killed(work: Work, after: float) -> bool:
-    """Do some work in a process that is killed after so many seconds; say if it was still on."""
+def killed(work: Work, after: float, since: Callable[[], bool] = lambda: True) -> bool:
+    """Do some work in a process that is killed; say if it was still on.
+
+    Args:
+        work: What to do.
+        after: Seconds until the kill.
+        since: What must be true before they begin, on however busy a machine.
+    """
     process, _ = started(work)
+    while process.is_alive() and not since():
+        time.sleep(0.001)
     time.sleep(after)
     was_on = process.is_alive()
     if was_on:
