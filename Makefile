@@ -19,7 +19,7 @@ test: $(STAMP)  ## run the tests and the examples in the docstrings
 	$(BIN)/python -m pytest -n $(WORKERS) --dist worksteal
 
 test-long: $(STAMP)  ## run the tests that take minutes
-	$(BIN)/python -m pytest -m long
+	$(BIN)/python -m pytest -n $(WORKERS) --dist worksteal -m long
 
 lint: $(STAMP)  ## check format, style, annotations and types
 	$(BIN)/ruff format --check .

@@ -105,8 +105,24 @@ def write_few(whole: Path, out: Path) -> None:
         few["offsets"] = np.cumsum([0, *store.lengths[kept]])
 
 
+def known(recipe: Path, model: str) -> bool:
+    """Whether a recipe before this one runs the same kind of model on data of the same kind."""
+    before = [each for each in RECIPES[: RECIPES.index(recipe)] if each.parent == recipe.parent]
+    return model != recipe_models(recipe)[0] and (
+        any(model in recipe_models(each) for each in before)
+    )
+
+
 @pytest.mark.parametrize(
-    ("recipe", "model"), MODELS, ids=[f"{named(recipe)}-{model}" for recipe, model in MODELS]
+    ("recipe", "model"),
+    [
+        pytest.param(
+            *pair,
+            id=f"{named(pair[0])}-{pair[1]}",
+            marks=[pytest.mark.long] if known(*pair) else [],
+        )
+        for pair in MODELS
+    ],
 )
 def test_fits_evaluates_and_samples(
     recipe: Path,
