@@ -66,7 +66,10 @@ def killed(work: Work, after: float, since: Callable[[], bool] = lambda: True) -
     time.sleep(after)
     was_on = process.is_alive()
     if was_on:
-        os.killpg(process.pid, signal.SIGKILL)
+        try:
+            os.killpg(process.pid, signal.SIGKILL)
+        except ProcessLookupError:  # it has not come to have a group of its own
+            process.kill()
     process.join()
     return was_on
 
