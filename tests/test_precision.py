@@ -86,5 +86,6 @@ def test_digits_are_learned_in_half_precision(tmp_path: Path, model: str) -> Non
             model=model,
         )
         found[precision] = metrics(out)["bits_per_dim"]
+    print(model, found)
     for precision, bits in found.items():
         assert bits == pytest.approx(found["32-true"], abs=0.02), precision
