@@ -53,8 +53,8 @@ class Work(NamedTuple):
 
 
 WORKS = (
-    Work("speech/kathleen", 12, 30),
-    Work("speech/kathleen", 96, 8),
+    Work("speech/kathleen", 12, 15),
+    Work("speech/kathleen", 96, 4),
     Work("pixels/digits", 64, 100),
 )
 
