@@ -45,9 +45,8 @@ class _Parser(ArgumentParser):
             args = [re.sub(r"^--on-nan(?==|$)", "--training.on_nan", word) for word in args]
         try:
             return super().parse_args(args, *others, **options)
-        except (
-            RecursionError
-        ) as error:  # Python imports a path of a thousand dots package by package
+        except RecursionError as error:
+            # Python imports a path of a thousand dots package by package.
             raise ConfigurationError(
                 "expected class paths and values of a few levels, found one of hundreds: shorten it"
             ) from error
