@@ -9,6 +9,7 @@ import onnxruntime
 import pytest
 
 from seqmdn.cli import main
+from seqmdn.provenance import git_revision
 from seqmdn.runs import evaluate
 
 
@@ -35,7 +36,7 @@ def test_a_run_becomes_a_graph(
     assert all(float(words[0]) < 1e-5 for words in differences.values())
     said = onnxruntime.InferenceSession(str(out)).get_modelmeta().custom_metadata_map
     assert json.loads(said["features"]) == ["x0", "x1"] and said["exported_by"]
-    assert "trained_by" not in said  # nobody has noted it
+    assert said["trained_by"] == said["exported_by"] == git_revision()
     assert [path.name for path in out.parent.iterdir()] == ["walks.onnx"]
 
 
