@@ -8,6 +8,7 @@ import os
 import signal
 import sys
 import time
+import zipfile
 from collections.abc import Callable
 from multiprocessing.connection import Connection
 from pathlib import Path
@@ -95,3 +96,13 @@ def make_read_only(folder: Path) -> None:
     libc = ctypes.CDLL(None, use_errno=True)
     if libc.mount(b"none", os.fsencode(folder), None, _REMOUNT | _READ_ONLY, None):
         raise OSError(_NO_MOUNTS)
+
+
+def flip(path: Path) -> None:
+    """Change one bit of a checkpoint's weight, which torch would read as another weight."""
+    content = bytearray(path.read_bytes())
+    with zipfile.ZipFile(path) as archive:
+        tensors = [each for each in archive.infolist() if "/data/" in each.filename]
+        numbers = archive.read(max(tensors, key=lambda member: member.file_size))
+    content[content.index(numbers) + len(numbers) // 2] ^= 4
+    path.write_bytes(content)

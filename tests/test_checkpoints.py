@@ -25,6 +25,7 @@ from seqmdn.checkpoints import (
 )
 from seqmdn.data import Store
 from seqmdn.runs import load_run
+from tests.faults import flip
 from tests.small import checkpoint
 
 
@@ -236,10 +237,8 @@ def test_an_interrupted_checkpoint_leaves_the_one_before(
 
 def test_one_bit_of_a_weight_is_noticed(good: Path, tmp_path: Path) -> None:
     """torch would read another weight and say nothing."""
-    content = bytearray(good.read_bytes())
-    content[len(content) // 2] ^= 1
-    path = tmp_path / "a.ckpt"
-    path.write_bytes(content)
+    path = Path(shutil.copy(good, tmp_path / "a.ckpt"))
+    flip(path)
     assert "damaged or no checkpoint" in refused(path)
 
 

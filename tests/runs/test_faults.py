@@ -6,7 +6,6 @@ import multiprocessing
 import re
 import resource
 import shutil
-import zipfile
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -16,7 +15,7 @@ import pytest
 
 from seqmdn.checkpoints import LAST, PREVIOUS, read_checkpoint
 from seqmdn.runs import Interrupted
-from tests.faults import ended, killed, linux, make_read_only, mount
+from tests.faults import ended, flip, killed, linux, make_read_only, mount
 from tests.small import Interrupt, differing, hidden_files, outcome, train
 
 pytestmark = linux
@@ -95,16 +94,6 @@ def stopped(recipe: Path, tmp_path: Path) -> Path:
 
 def cut(path: Path) -> None:
     path.write_bytes(path.read_bytes()[:5000])
-
-
-def flip(path: Path) -> None:
-    """Change one bit of a weight, which torch would read as another weight."""
-    content = bytearray(path.read_bytes())
-    with zipfile.ZipFile(path) as archive:
-        tensors = [each for each in archive.infolist() if "/data/" in each.filename]
-        numbers = archive.read(max(tensors, key=lambda member: member.file_size))
-    content[content.index(numbers) + len(numbers) // 2] ^= 4
-    path.write_bytes(content)
 
 
 @pytest.mark.parametrize("damage", [cut, flip, lambda path: path.write_bytes(b"")])
