@@ -70,6 +70,7 @@ def test_frames_are_scored_and_then_learnt_from() -> None:
     assert not torch.allclose(found[:, 1], fixed[:, 1], atol=1e-3)
 
 
+@pytest.mark.long
 def test_the_third_density_given_the_frames_before_it_integrates_to_one() -> None:
     model = build(features=1)
     past, grid = torch.tensor([2.0, 5.0]), torch.linspace(-25, 35, 1201)

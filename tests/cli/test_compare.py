@@ -169,6 +169,7 @@ def trainings(out: Path) -> list[int]:
 # --------------------------------------------------------------------------------------------------
 
 
+@pytest.mark.long
 def test_grids_that_overlap_share_their_runs(
     small_run: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str], refusal: Callable[..., str]
 ) -> None:

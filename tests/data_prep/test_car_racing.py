@@ -83,6 +83,7 @@ def test_a_store_says_which_actions_were_taken(tmp_path: Path, alone: Path) -> N
         np.testing.assert_allclose(found, WALKS[name])
 
 
+@pytest.mark.long
 def test_a_gentle_driver_does_little_and_sees_the_road_for_longer() -> None:
     found = {}
     for name in ("random", "gentle"):

@@ -106,11 +106,10 @@ def write_few(whole: Path, out: Path) -> None:
 
 
 def known(recipe: Path, model: str) -> bool:
-    """Whether a recipe before this one runs the same kind of model on data of the same kind."""
-    before = [each for each in RECIPES[: RECIPES.index(recipe)] if each.parent == recipe.parent]
-    return model != recipe_models(recipe)[0] and (
-        any(model in recipe_models(each) for each in before)
-    )
+    """Whether a recipe before this one runs a model of that name, and this one runs another."""
+    before = RECIPES[: RECIPES.index(recipe)]
+    others = [each for recipe in before for each in recipe_models(recipe)]
+    return model != recipe_models(recipe)[0] and model in others
 
 
 @pytest.mark.parametrize(

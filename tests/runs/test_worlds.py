@@ -72,6 +72,7 @@ def test_the_same_recipe_takes_a_store_of_latents_alone(tmp_path: Path) -> None:
     assert load_run(tmp_path / "run").data.names == ["mu 0", "mu 1"]
 
 
+@pytest.mark.long
 def test_memories_are_compared(tmp_path: Path) -> None:
     recipe = write_world_recipe(tmp_path / "recipe", write_worlds(tmp_path / "worlds.h5"))
     main(["compare", str(recipe), "--out", str(tmp_path / "out"), "--debug"])
